@@ -1,0 +1,157 @@
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { defineErrors, messageOf } from './errors.ts';
+
+const errors = defineErrors('kit', {
+  recordsTooNew: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { path: string; found: number; known: number }) =>
+      `${m.path} has schema ${m.found}, and this version knows schemas up to ${m.known}: ` +
+      `run the newer version again, or put ${m.path}.bak-${m.known} back in its place`,
+  },
+  recordsInUse: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { path: string }) => `${m.path} is in use by another process`,
+  },
+  recordsUnreadable: {
+    code: 'DATA_LOSS',
+    message: (m: { path: string; problem: string }) => `cannot open ${m.path}: ${m.problem}`,
+  },
+});
+
+/** A service's durable records: one SQLite file. A committed transaction survives a power cut. */
+export interface Records extends Disposable {
+  readonly path: string;
+  /**
+   * The statement for `sql`, prepared once. Take results with `get` and `all`; an `iterate` that is still open when the
+   * same statement runs again is reset.
+   */
+  prepare(sql: string): StatementSync;
+  /** Runs `work` and commits, or rolls back what it did when it throws. Must not await. Nests. */
+  transaction<T>(work: () => T): T;
+  close(): void;
+}
+
+export interface RecordsOptions {
+  /** Statements that lead from schema n to n + 1, by n. Never edited once released. */
+  migrations: readonly string[];
+  /** Keep all other processes out for as long as these records are open. */
+  exclusive?: boolean;
+}
+
+/** Opens or makes the records at `path` (`:memory:` for tests) and brings them to the newest schema, after a backup. */
+export function openRecords(path: string, options: RecordsOptions): Records {
+  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    const database = new DatabaseSync(path, {
+      timeout: options.exclusive === true ? 0 : 2000,
+    });
+    try {
+      if (options.exclusive === true) database.exec('PRAGMA locking_mode = EXCLUSIVE');
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON');
+      // An exclusive lock is taken by the first write only; this one makes it now.
+      if (options.exclusive === true) database.exec('BEGIN EXCLUSIVE; COMMIT');
+      migrate(database, path, options.migrations);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    return recordsOf(database, path);
+  } catch (error) {
+    throw opened(path, error);
+  }
+}
+
+function recordsOf(database: DatabaseSync, path: string): Records {
+  const statements = new Map<string, StatementSync>();
+  let depth = 0;
+  const records: Records = {
+    path,
+    prepare(sql) {
+      let statement = statements.get(sql);
+      if (statement === undefined) {
+        statement = database.prepare(sql);
+        statements.set(sql, statement);
+      }
+      return statement;
+    },
+    transaction(work) {
+      const point = `t${depth}`;
+      database.exec(depth === 0 ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${point}`);
+      depth += 1;
+      try {
+        const result = work();
+        if (result instanceof Promise) throw new TypeError('a transaction must not await');
+        database.exec(depth === 1 ? 'COMMIT' : `RELEASE ${point}`);
+        return result;
+      } catch (error) {
+        // SQLite has rolled back by itself after some failures, a full disk among them.
+        if (database.isTransaction) database.exec(depth === 1 ? 'ROLLBACK' : `ROLLBACK TO ${point}; RELEASE ${point}`);
+        throw error;
+      } finally {
+        depth -= 1;
+      }
+    },
+    close() {
+      statements.clear();
+      if (database.isOpen) database.close();
+    },
+    [Symbol.dispose]() {
+      records.close();
+    },
+  };
+  return records;
+}
+
+function migrate(database: DatabaseSync, path: string, migrations: readonly string[]): void {
+  const found = schemaOf(database);
+  const known = migrations.length;
+  if (found > known) throw errors.recordsTooNew({ path, found, known });
+  if (found === known) return;
+  if (found > 0 && path !== ':memory:') backUp(database, path, `${path}.bak-${found}`);
+  for (const [schema, sql] of migrations.entries()) {
+    if (schema < found) continue;
+    database.exec('BEGIN IMMEDIATE');
+    try {
+      database.exec(sql);
+      database.exec(`PRAGMA user_version = ${schema + 1}`);
+      database.exec('COMMIT');
+    } catch (error) {
+      if (database.isTransaction) database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}
+
+function schemaOf(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+/** A whole copy under its final name, or none. */
+function backUp(database: DatabaseSync, path: string, backup: string): void {
+  const unfinished = `${backup}.unfinished`;
+  rmSync(unfinished, { force: true });
+  database.prepare('VACUUM INTO ?').run(unfinished);
+  syncPath(unfinished);
+  renameSync(unfinished, backup);
+  syncPath(dirname(path));
+}
+
+function syncPath(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+const sqliteBusy = 5;
+
+function opened(path: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('errcode' in error)) return error;
+  if (error.errcode === sqliteBusy) return errors.recordsInUse({ path }, { cause: error });
+  const problem = existsSync(path) ? messageOf(error) : `${messageOf(error)} (no such file)`;
+  return errors.recordsUnreadable({ path, problem }, { cause: error });
+}
