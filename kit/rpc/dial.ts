@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { connectivityState } from '@grpc/grpc-js';
+import {
+  type Client,
+  type CompatServiceDefinition,
+  createChannel,
+  createClientFactory,
+  waitForChannelReady,
+} from 'nice-grpc';
+import { type DeadlineOptions, deadlineMiddleware } from 'nice-grpc-client-middleware-deadline';
+import type { Logger } from '../log.ts';
+import type { TlsFiles } from '../service.ts';
+import { type PeerOptions, peerMiddleware } from './caller.ts';
+import { clientCredentials, parseDial } from './endpoint.ts';
+import { maxMessageBytes } from './limits.ts';
+
+export interface DialOptions {
+  /** Who calls; peers see it in their logs. */
+  role: string;
+  log: Logger;
+  /** Of unary calls that are not given one, in milliseconds. */
+  deadlineMs?: number;
+  tls?: TlsFiles;
+}
+
+/** nice-grpc's client; calls also take `deadlineMs` and `requestId`. */
+export type PeerClient<D extends CompatServiceDefinition> = Client<D, DeadlineOptions & PeerOptions>;
+
+/** One connection to one peer. It is made by the first call and comes back by itself. */
+export interface Channel {
+  readonly endpoint: string;
+  client<D extends CompatServiceDefinition>(definition: D): PeerClient<D>;
+  /** Whether it is connected within this time. */
+  ready(timeoutMs: number): Promise<boolean>;
+  close(): void;
+}
+
+/** `unix:///path` or `dns:///host:port`; the latter in plain text on loopback only. Does no I/O but read the TLS files. */
+export function dial(endpoint: string, options: DialOptions): Channel {
+  const address = parseDial(endpoint);
+  const { tls } = options;
+  const files = tls && { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
+  const channel = createChannel(endpoint, clientCredentials(endpoint, address, files), channelOptions);
+  const connected = (waitMs: number): Promise<boolean> =>
+    waitForChannelReady(channel, new Date(Date.now() + waitMs)).then(
+      () => true,
+      () => false,
+    );
+  const factory = createClientFactory()
+    .use(deadlineMiddleware)
+    .use(
+      peerMiddleware({
+        endpoint,
+        role: options.role,
+        log: options.log,
+        deadlineMs: options.deadlineMs ?? 30_000,
+        isConnected: () => channel.getConnectivityState(true) === connectivityState.READY,
+        connected,
+      }),
+    );
+  return {
+    endpoint,
+    client: (definition) => factory.create(definition, channel),
+    ready: connected,
+    close: () => channel.close(),
+  };
+}
+
+const channelOptions = {
+  'grpc.max_receive_message_length': maxMessageBytes,
+  'grpc.max_send_message_length': maxMessageBytes,
+  // A repeat is the caller's decision, by the same request id.
+  'grpc.enable_retries': 0,
+  'grpc.service_config_disable_resolution': 1,
+  'grpc.enable_http_proxy': 0,
+  // A peer that was killed is back within a second or two, and is to be found at once.
+  'grpc.initial_reconnect_backoff_ms': 20,
+  'grpc.max_reconnect_backoff_ms': 200,
+  // A peer that hangs is noticed on streams, which have no deadline.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  // Several services of one process do not share connections: each closes its own.
+  'grpc.use_local_subchannel_pool': 1,
+};

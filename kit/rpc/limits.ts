@@ -1,0 +1,2 @@
+/** The longest message either end takes, in bytes. */
+export const maxMessageBytes = 16 * 1024 * 1024;

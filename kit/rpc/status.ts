@@ -1,0 +1,54 @@
+import { ErrorInfo } from '../../proto/gen/google/rpc/error_details.ts';
+import { Status as RpcStatus } from '../../proto/gen/google/rpc/status.ts';
+import { type CodeName, codeNames, ServiceError } from '../errors.ts';
+
+/** The trailer that carries a google.rpc.Status; see gRPC's "Richer error model". */
+export const detailsKey = 'grpc-status-details-bin';
+
+const domain = 'longshore';
+const errorInfoType = 'type.googleapis.com/google.rpc.ErrorInfo';
+/** Metadata's own member for `ServiceError.service`. */
+const serviceKey = 'service';
+
+export function codeNumber(code: CodeName): number {
+  return codeNames.indexOf(code);
+}
+
+export function codeName(code: number): CodeName {
+  return codeNames[code] ?? 'UNKNOWN';
+}
+
+/** A google.rpc.Status with one ErrorInfo. */
+export function encodeDetails(error: ServiceError): Uint8Array {
+  const info = { reason: error.reason, domain, metadata: { ...error.metadata, [serviceKey]: error.service } };
+  return RpcStatus.encode({
+    code: codeNumber(error.code),
+    message: error.message,
+    details: [{ typeUrl: errorInfoType, value: Buffer.from(ErrorInfo.encode(info).finish()) }],
+  }).finish();
+}
+
+/** What a peer answered, as the error that it threw. Without an ErrorInfo the reason is the code's name. */
+export function decodeError(
+  answer: { code: number; message: string; details: Uint8Array | undefined; service: string },
+  cause: unknown,
+): ServiceError {
+  const code = codeName(answer.code);
+  const info = errorInfo(answer.details);
+  const { [serviceKey]: service = answer.service, ...metadata } = info?.metadata ?? {};
+  return new ServiceError(
+    { service, reason: info?.reason ?? code, code, message: answer.message, metadata },
+    { cause },
+  );
+}
+
+function errorInfo(details: Uint8Array | undefined): ErrorInfo | undefined {
+  if (details === undefined) return undefined;
+  try {
+    const found = RpcStatus.decode(details).details.find((detail) => detail.typeUrl === errorInfoType);
+    return found === undefined ? undefined : ErrorInfo.decode(found.value);
+  } catch {
+    // Another program's answer that is not what it says: its code and message are all there is.
+    return undefined;
+  }
+}
