@@ -46,6 +46,7 @@ export const { functions: libc } = ffi.dlopen('libc.so.6', {
   getsockopt: { arguments: [int, int, int, ptr, ptr], return: int },
   setsockopt: { arguments: [int, int, int, ptr, uint], return: int },
   if_nametoindex: { arguments: [ptr], return: uint },
+  if_indextoname: { arguments: [uint, ptr], return: ptr },
   inet_pton: { arguments: [int, ptr, ptr], return: int },
   inet_ntop: { arguments: [int, ptr, ptr, uint], return: ptr },
 

@@ -17,8 +17,8 @@ export class SystemError extends Error {
   readonly syscall: string;
   readonly errno: number;
   readonly code: string;
-  readonly path?: string;
-  readonly detail?: string;
+  declare readonly path?: string;
+  declare readonly detail?: string;
 
   constructor(syscall: string, errno: number, path?: string, detail?: string) {
     const code = nameOf(errno);
