@@ -14,9 +14,11 @@
  *   `*-worker.ts`            → ./<service>-<name>.cjs, a bundle of its own
  *   any other file           → ./<its name>, copied
  *
- * Usage: bundle.ts [project folder]. A bundle is CommonJS: no `await` at the top level of a module, no `import.meta` but `.url`.
+ * Usage: bundle.ts [project folder]. A bundle is CommonJS: no `await` at the top level of a module, and of `import.meta`
+ * only `url`, `dirname` and `filename`, which are the bundle's.
  */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { cp, glob, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -57,19 +59,6 @@ function namedFiles(copies: Map<string, string>): Plugin {
         });
         return { contents, loader: 'ts' };
       });
-      // The contract of server reflection, which @grpc/reflection reads from its own folder.
-      build.onLoad({ filter: /\/@grpc\/reflection\/.*\/reflection-v1\w*\.js$/ }, async ({ path }) => {
-        const text = await readFile(path, 'utf8');
-        const contents = text.replace(
-          /'\.\.\/\.\.\/(proto\/grpc\/reflection\/(\w+)\/reflection\.proto)'/g,
-          (_, file: string, version: string) => {
-            const place = `reflection-${version}.proto`;
-            copies.set(place, join(root, 'node_modules/@grpc/reflection/build', file));
-            return `'${place}'`;
-          },
-        );
-        return { contents, loader: 'js' };
-      });
     },
   };
 }
@@ -103,13 +92,20 @@ async function bundle(out: string): Promise<string[]> {
     legalComments: 'none',
     logLevel: 'warning',
     banner: { js: "const bundleUrl=require('node:url').pathToFileURL(__filename).href;" },
-    define: { 'import.meta.url': 'bundleUrl' },
+    define: {
+      'import.meta.url': 'bundleUrl',
+      'import.meta.dirname': '__dirname',
+      'import.meta.filename': '__filename',
+    },
     plugins: [namedFiles(copies)],
   });
   for (const name of names) {
     const load = `require('node:module').enableCompileCache(__dirname+'/.cache');require('./${name}.bundle.cjs');\n`;
     await writeFile(join(out, `${name}.cjs`), load);
   }
+  // What server reflection answers from.
+  const descriptors = join(root, 'proto/gen/descriptors.bin');
+  if (existsSync(descriptors)) copies.set('descriptors.bin', descriptors);
   for (const [place, source] of copies) await cp(source, join(out, place));
   return names;
 }
@@ -130,7 +126,7 @@ try {
   const files = await readdir(made);
   for (const file of files) if (file !== '.stamp') await rename(join(made, file), join(dist, file));
   for (const old of await readdir(dist)) {
-    if (!files.includes(old) && !old.startsWith('.new-')) await rm(join(dist, old), { recursive: true });
+    if (!files.includes(old) && !old.startsWith('.new-')) await rm(join(dist, old), { recursive: true, force: true });
   }
   await Promise.all(programs.map(warm));
   await rename(join(made, '.stamp'), join(dist, '.stamp'));
