@@ -54,6 +54,20 @@ export namespace WaitCondition {
   export type WAIT_CONDITION_REMOVED = typeof WaitCondition.WAIT_CONDITION_REMOVED;
 }
 
+/** What the stream is for. */
+export const StreamPurpose = {
+  STREAM_PURPOSE_UNSPECIFIED: 0,
+  /** STREAM_PURPOSE_ATTACH - Standard input and output: the event `attach` is recorded. */
+  STREAM_PURPOSE_ATTACH: 1,
+} as const;
+
+export type StreamPurpose = typeof StreamPurpose[keyof typeof StreamPurpose];
+
+export namespace StreamPurpose {
+  export type STREAM_PURPOSE_UNSPECIFIED = typeof StreamPurpose.STREAM_PURPOSE_UNSPECIFIED;
+  export type STREAM_PURPOSE_ATTACH = typeof StreamPurpose.STREAM_PURPOSE_ATTACH;
+}
+
 export interface ContainerState {
   status: ContainerStatus;
   /** In the host's pid namespace; 0 when it does not run. */
@@ -318,6 +332,7 @@ export interface ListContainersResponse {
 
 export interface OpenStreamRequest {
   container: string;
+  purpose: StreamPurpose;
 }
 
 export interface OpenStreamResponse {
@@ -3312,13 +3327,16 @@ export const ListContainersResponse: MessageFns<ListContainersResponse> = {
 };
 
 function createBaseOpenStreamRequest(): OpenStreamRequest {
-  return { container: "" };
+  return { container: "", purpose: 0 };
 }
 
 export const OpenStreamRequest: MessageFns<OpenStreamRequest> = {
   encode(message: OpenStreamRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.container !== "") {
       writer.uint32(10).string(message.container);
+    }
+    if (message.purpose !== 0) {
+      writer.uint32(16).int32(message.purpose);
     }
     return writer;
   },
@@ -3344,6 +3362,14 @@ export const OpenStreamRequest: MessageFns<OpenStreamRequest> = {
             message.container = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.purpose = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3362,6 +3388,7 @@ export const OpenStreamRequest: MessageFns<OpenStreamRequest> = {
   fromPartial(object: DeepPartial<OpenStreamRequest>): OpenStreamRequest {
     const message = createBaseOpenStreamRequest();
     message.container = object.container ?? "";
+    message.purpose = object.purpose ?? 0;
     return message;
   },
 };
@@ -3557,7 +3584,7 @@ export const ContainerServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
-    /** CONTAINER_NOT_RUNNING when it does not run. Answers when the signal is sent. */
+    /** CONTAINER_NOT_RUNNING when it does not run. Answers when the signal is sent; for SIGKILL, when it has ended. */
     killContainer: {
       name: "KillContainer",
       requestType: KillContainerRequest as typeof KillContainerRequest,
@@ -3660,7 +3687,7 @@ export interface ContainerServiceImplementation<CallContextExt = {}> {
     request: RestartContainerRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RestartContainerResponse>>;
-  /** CONTAINER_NOT_RUNNING when it does not run. Answers when the signal is sent. */
+  /** CONTAINER_NOT_RUNNING when it does not run. Answers when the signal is sent; for SIGKILL, when it has ended. */
   killContainer(
     request: KillContainerRequest,
     context: CallContext & CallContextExt,
@@ -3726,7 +3753,7 @@ export interface ContainerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<RestartContainerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RestartContainerResponse>;
-  /** CONTAINER_NOT_RUNNING when it does not run. Answers when the signal is sent. */
+  /** CONTAINER_NOT_RUNNING when it does not run. Answers when the signal is sent; for SIGKILL, when it has ended. */
   killContainer(
     request: DeepPartial<KillContainerRequest>,
     options?: CallOptions & CallOptionsExt,

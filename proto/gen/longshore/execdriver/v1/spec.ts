@@ -76,6 +76,8 @@ export interface Mount {
   propagation: string;
   /** Further mount options, as `size=64m` for tmpfs. */
   options: string[];
+  /** A bind whose source is missing: make it, as a directory owned by root (0755). Else it is BAD_SPEC. */
+  createSource: boolean;
 }
 
 export interface Resources {
@@ -754,7 +756,7 @@ export const ContainerSpec_AnnotationsEntry: MessageFns<ContainerSpec_Annotation
 };
 
 function createBaseMount(): Mount {
-  return { source: "", destination: "", type: "", readOnly: false, propagation: "", options: [] };
+  return { source: "", destination: "", type: "", readOnly: false, propagation: "", options: [], createSource: false };
 }
 
 export const Mount: MessageFns<Mount> = {
@@ -776,6 +778,9 @@ export const Mount: MessageFns<Mount> = {
     }
     for (const v of message.options) {
       writer.uint32(50).string(v!);
+    }
+    if (message.createSource !== false) {
+      writer.uint32(56).bool(message.createSource);
     }
     return writer;
   },
@@ -841,6 +846,14 @@ export const Mount: MessageFns<Mount> = {
             message.options.push(reader.string());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.createSource = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -864,6 +877,7 @@ export const Mount: MessageFns<Mount> = {
     message.readOnly = object.readOnly ?? false;
     message.propagation = object.propagation ?? "";
     message.options = object.options?.map((e) => e) || [];
+    message.createSource = object.createSource ?? false;
     return message;
   },
 };
