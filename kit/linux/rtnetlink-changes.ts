@@ -15,7 +15,7 @@ const IFF_UP = 1;
 const IFLA = { ADDRESS: 1, IFNAME: 3, MTU: 4, MASTER: 10, LINKINFO: 18, IFALIAS: 20, NET_NS_FD: 28 } as const;
 const IFLA_INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_INFO_PEER = 1;
-const IFLA_BRPORT_MODE = 4; // hairpin
+const IFLA_BRPORT = { MODE: 4 /* hairpin */, ISOLATED: 33 } as const;
 const IFA = { ADDRESS: 1, LOCAL: 2 } as const;
 const IFA_F_NODAD = 2;
 const RTA = { OIF: 4, GATEWAY: 5 } as const;
@@ -99,7 +99,7 @@ function createVeth(change: Of<'create veth'>, indexes: LinkIndexes): Request[] 
 }
 
 function setLink(change: Of<'set link'>, indexes: LinkIndexes): Request[] {
-  const { name, up, mtu, mac, alias, master, hairpin } = change;
+  const { name, up, mtu, mac, alias, master, hairpin, isolated } = change;
   const plain = [...macAttributes(mac), ...mtuAttributes(mtu)];
   if (alias !== undefined) plain.push(attribute(IFLA.IFALIAS, alias));
   if (master !== undefined) plain.push(attribute(IFLA.MASTER, master === null ? 0 : indexes.of(master)));

@@ -47,6 +47,8 @@ export type Change =
       readonly master?: string | null;
       /** Of a bridge's port: send frames back out where they came from. Needs the master to be set before. */
       readonly hairpin?: boolean;
+      /** Of a bridge's port: pass nothing from here to another isolated port. Needs the master to be set before. */
+      readonly isolated?: boolean;
     }
   | { readonly kind: 'delete link'; readonly name: string }
   | { readonly kind: 'add address' | 'delete address'; readonly link: string; /** `10.1.2.3/24`, `fd00::1/64` */ readonly address: string }
