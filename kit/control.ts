@@ -77,8 +77,8 @@ export function openControl(records: Records, options: { bootId?: string } = {})
     fence() {
       const row = read();
       return {
-        engineId: String(row?.['engine_id'] ?? ''),
-        epoch: Number(row?.['epoch'] ?? 0),
+        engineId: String(row?.engine_id ?? ''),
+        epoch: Number(row?.epoch ?? 0),
       };
     },
     accept(fence, policy) {
@@ -107,13 +107,13 @@ export function openControl(records: Records, options: { bootId?: string } = {})
     },
     remembered() {
       const row = read();
-      const policy = row?.['policy'];
+      const policy = row?.policy;
       if (row === undefined || !(policy instanceof Uint8Array)) return undefined;
       return {
         policy,
-        engineId: String(row['engine_id']),
-        epoch: Number(row['epoch']),
-        sameBoot: row['boot_id'] === bootId,
+        engineId: String(row.engine_id),
+        epoch: Number(row.epoch),
+        sameBoot: row.boot_id === bootId,
       };
     },
     forget() {

@@ -76,7 +76,7 @@ function readable(json: string, colour: boolean): string {
 
 function valueText(value: unknown): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text);
 }
 
 /** The message on the line; the stack, where there is one, indented below it. */
@@ -89,5 +89,5 @@ function errorText(err: unknown): string {
 
 /** What a container or a peer put into a message cannot forge a line. */
 function oneLine(text: string): string {
-  return text.replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\x1b', '\\x1b');
+  return text.replace(/\p{Cc}/gu, (control) => JSON.stringify(control).slice(1, -1));
 }

@@ -119,9 +119,9 @@ function openTable(records: Records): OutcomeTable {
         .prepare('SELECT request_hash, outcome FROM kit_outcome WHERE request_id = ? AND at_ms > ?')
         .get(requestId, Date.now() - keptMs);
       if (row === undefined) return undefined;
-      const outcome = row['outcome'];
+      const outcome = row.outcome;
       return {
-        hash: String(row['request_hash']),
+        hash: String(row.request_hash),
         outcome: outcome instanceof Uint8Array ? outcome : new Uint8Array(),
       };
     },

@@ -125,7 +125,7 @@ function migrate(database: DatabaseSync, path: string, migrations: readonly stri
 }
 
 function schemaOf(database: DatabaseSync): number {
-  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+  return Number(database.prepare('PRAGMA user_version').get()?.user_version);
 }
 
 /** A whole copy under its final name, or none. */

@@ -32,7 +32,7 @@ export function peerMiddleware(peer: Peer): ClientMiddleware<PeerOptions, Deadli
   return async function* withPeer<Request, Response>(
     call: ClientMiddlewareCall<Request, Response, DeadlineOptions>,
     options: CallOptions & Partial<PeerOptions & DeadlineOptions>,
-  ): AsyncGenerator<Response, Response | void, undefined> {
+  ): AsyncGenerator<Response, Response | undefined, undefined> {
     const { deadlineMs, requestId, ...rest } = options;
     const isUnary = !call.method.requestStream && !call.method.responseStream;
     const deadline = deadlineOf(peer, deadlineMs, isUnary);
@@ -56,7 +56,7 @@ export function peerMiddleware(peer: Peer): ClientMiddleware<PeerOptions, Deadli
     };
 
     try {
-      return yield* call.next(call.request, sendOptions) as AsyncGenerator<Response, Response | void, undefined>;
+      return yield* call.next(call.request, sendOptions) as AsyncGenerator<Response, Response | undefined, undefined>;
     } catch (error) {
       throw error instanceof ClientError ? answered(peer, service, error, details) : error;
     }

@@ -31,49 +31,49 @@ export function createReflection(places: readonly string[], services: readonly s
 
 function answer(index: Index, services: readonly string[], request: Uint8Array, response: BinaryWriter): void {
   for (const [field, read] of fieldsOf(request)) {
-    switch (field) {
-      case 3: {
-        const name = read.string();
-        return answerFile(index, index.files.get(name), `no such file: ${name}`, response);
-      }
-      case 4: {
-        const symbol = read.string();
-        return answerFile(index, index.symbols.get(symbol), `no such symbol: ${symbol}`, response);
-      }
-      case 5: {
-        const { type, number } = extensionRequest(read.bytes());
-        return answerFile(
-          index,
-          index.extensions.get(type)?.get(number),
-          `no such extension: ${type} ${number}`,
-          response,
-        );
-      }
-      case 6: {
-        const type = read.string();
-        const numbers = index.extensions.get(type);
-        if (numbers === undefined) return answerError(`no extensions of ${type}`, response);
-        response.uint32(tag(5)).fork().uint32(tag(1)).string(type).uint32(tag(2)).fork();
-        for (const number of numbers.keys()) response.int32(number);
-        response.join().join();
-        return;
-      }
-      case 7: {
-        response.uint32(tag(6)).fork();
-        for (const name of services) response.uint32(tag(1)).fork().uint32(tag(1)).string(name).join();
-        response.join();
-        return;
-      }
-      default:
-        read.skip(read.wireType);
+    if (field === 3) {
+      const name = read.string();
+      answerFile(index, index.files.get(name), `file ${name}`, response);
+    } else if (field === 4) {
+      const symbol = read.string();
+      answerFile(index, index.symbols.get(symbol), `symbol ${symbol}`, response);
+    } else if (field === 5) {
+      const { type, number } = extensionRequest(read.bytes());
+      answerFile(index, index.extensions.get(type)?.get(number), `extension ${number} of ${type}`, response);
+    } else if (field === 6) {
+      const type = read.string();
+      answerNumbers(type, index.extensions.get(type), response);
+    } else if (field === 7) {
+      read.string();
+      answerServices(services, response);
+    } else {
+      read.skip(read.wireType);
     }
   }
-  answerError('the request asks for nothing', response);
+}
+
+function answerServices(services: readonly string[], response: BinaryWriter): void {
+  response.uint32(tag(6)).fork();
+  for (const name of services) response.uint32(tag(1)).fork().uint32(tag(1)).string(name).join();
+  response.join();
+}
+
+function answerNumbers(type: string, numbers: Map<number, File> | undefined, response: BinaryWriter): void {
+  if (numbers === undefined) {
+    answerError(`extensions of ${type}`, response);
+    return;
+  }
+  response.uint32(tag(5)).fork().uint32(tag(1)).string(type).uint32(tag(2)).fork();
+  for (const number of numbers.keys()) response.int32(number);
+  response.join().join();
 }
 
 /** A file comes with all that it imports, the asked one first. */
-function answerFile(index: Index, file: File | undefined, problem: string, response: BinaryWriter): void {
-  if (file === undefined) return answerError(problem, response);
+function answerFile(index: Index, file: File | undefined, asked: string, response: BinaryWriter): void {
+  if (file === undefined) {
+    answerError(asked, response);
+    return;
+  }
   const wanted = new Set([file]);
   for (const each of wanted) {
     for (const name of each.imports) {
@@ -86,14 +86,15 @@ function answerFile(index: Index, file: File | undefined, problem: string, respo
   response.join();
 }
 
-function answerError(problem: string, response: BinaryWriter): void {
+function answerError(asked: string, response: BinaryWriter): void {
+  const code = codeNumber('NOT_FOUND');
   response
     .uint32(tag(7))
     .fork()
     .uint32(1 << 3)
-    .int32(codeNumber('NOT_FOUND'))
+    .int32(code)
     .uint32(tag(2))
-    .string(problem)
+    .string(`not found: ${asked}`)
     .join();
 }
 

@@ -6,7 +6,7 @@ import { deadlineKey } from './intercept.ts';
 import { codeName, codeNumber, detailsKey, encodeDetails } from './status.ts';
 import type { Stopping } from './stopping.ts';
 
-type Step<Response> = AsyncGenerator<Response, Response | void, undefined>;
+type Step<Response> = AsyncGenerator<Response, Response | undefined, undefined>;
 
 /** Gives the handler its call context, and an end when the service stops. Outermost. */
 export function contextMiddleware(stopping: Stopping): ServerMiddleware {
