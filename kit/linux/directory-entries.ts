@@ -66,14 +66,20 @@ export function chmodAt(directory: number, name: PathLike, mode: number): void {
 const times = Buffer.alloc(32);
 
 function writeTime(offset: number, nanoseconds: bigint | undefined): void {
-  const rest = nanoseconds === undefined ? UTIME_OMIT : ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  const rest =
+    nanoseconds === undefined ? UTIME_OMIT : ((nanoseconds % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
   const seconds = nanoseconds === undefined ? 0n : (nanoseconds - rest) / 1_000_000_000n;
   times.writeBigInt64LE(seconds, offset);
   times.writeBigInt64LE(rest, offset + 8);
 }
 
 /** Times are nanoseconds since 1970, before it if negative; undefined leaves one as it is. */
-export function utimesAt(directory: number, name: PathLike, accessed: bigint | undefined, modified: bigint | undefined): void {
+export function utimesAt(
+  directory: number,
+  name: PathLike,
+  accessed: bigint | undefined,
+  modified: bigint | undefined,
+): void {
   writeTime(0, accessed);
   writeTime(16, modified);
   check(libc.utimensat(directory, entry(name, 'utimensat'), times, AT_SYMLINK_NOFOLLOW), 'utimensat', name);

@@ -10,7 +10,8 @@ export type IpFamily = typeof AF_INET | typeof AF_INET6;
 export function ipToBytes(address: string): { readonly family: IpFamily; readonly bytes: Buffer } {
   const family = isIPv6(address) ? AF_INET6 : AF_INET;
   const bytes = Buffer.alloc(family === AF_INET6 ? 16 : 4);
-  if (libc.inet_pton(family, address, bytes) !== 1) throw new RangeError(`not an IP address: ${JSON.stringify(address)}`);
+  if (libc.inet_pton(family, address, bytes) !== 1)
+    throw new RangeError(`not an IP address: ${JSON.stringify(address)}`);
   return { family, bytes };
 }
 

@@ -134,7 +134,9 @@ function refusal(answer: Envelope, what: string): SystemError | undefined {
 
 function sendBatch(requests: readonly Request[]): SystemError | undefined {
   using socket = new RouteSocket();
-  const acknowledged = requests.map((request, index) => message({ ...request, flags: request.flags | NLM_F_ACK }, index));
+  const acknowledged = requests.map((request, index) =>
+    message({ ...request, flags: request.flags | NLM_F_ACK }, index),
+  );
   socket.send(Buffer.concat(acknowledged));
   let failure: SystemError | undefined;
   for (let left = requests.length; left > 0; ) {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createNetworkNamespaces } from './namespaces.ts';
-import { createNftables, NftError, type Nftables, NftablesMissing } from './nftables.ts';
+import { createNftables, type Nftables, NftablesMissing, NftError } from './nftables.ts';
 
 function reasonToSkip(): string | false {
   if (process.getuid?.() !== 0) return 'needs root to change packet filters';

@@ -108,12 +108,13 @@ function setLink(change: Of<'set link'>, indexes: LinkIndexes): Request[] {
     const body = Buffer.concat([existing(name, indexes, up), ...plain]);
     requests.push({ what: `set ${name}`, type: RTM_NEWLINK, flags: 0, body });
   }
-  if (hairpin !== undefined) {
-    const mode = attribute(IFLA_BRPORT_MODE, Buffer.of(hairpin ? 1 : 0));
-    const data = attribute(IFLA_INFO.SLAVE_DATA, [mode]);
-    const port = attribute(IFLA.LINKINFO, [attribute(IFLA_INFO.SLAVE_KIND, 'bridge'), data]);
-    const body = Buffer.concat([existing(name, indexes), port]);
-    requests.push({ what: `set hairpin of ${name}`, type: RTM_NEWLINK, flags: 0, body });
+  const flag = (type: number, on?: boolean): Buffer[] =>
+    on === undefined ? [] : [attribute(type, Buffer.of(Number(on)))];
+  const port = [...flag(IFLA_BRPORT.MODE, hairpin), ...flag(IFLA_BRPORT.ISOLATED, isolated)];
+  if (port.length > 0) {
+    const slave = [attribute(IFLA_INFO.SLAVE_KIND, 'bridge'), attribute(IFLA_INFO.SLAVE_DATA, port)];
+    const body = Buffer.concat([existing(name, indexes), attribute(IFLA.LINKINFO, slave)]);
+    requests.push({ what: `set bridge port ${name}`, type: RTM_NEWLINK, flags: 0, body });
   }
   return requests;
 }

@@ -36,7 +36,13 @@ function linkNamed(name: string): Link {
   return link;
 }
 
-const bridge = { kind: 'create bridge', name: 'br0', alias: 'longshore:e:br0', mac: '02:42:00:00:00:01', up: true } as const;
+const bridge = {
+  kind: 'create bridge',
+  name: 'br0',
+  alias: 'longshore:e:br0',
+  mac: '02:42:00:00:00:01',
+  up: true,
+} as const;
 
 suite('rtnetlink', { skip }, () => {
   test('a bridge gets name, mark, MAC, MTU and addresses in one send', () => {
@@ -54,7 +60,10 @@ suite('rtnetlink', { skip }, () => {
       const addresses = rtnetlink.addresses().filter((address) => address.link === link.index && address.scope === 0);
       assert.deepEqual(
         addresses.map(({ family, address, prefixLength }) => [family, address, prefixLength]),
-        [[4, '10.7.0.1', 24], [6, 'fd00:7::1', 64]],
+        [
+          [4, '10.7.0.1', 24],
+          [6, 'fd00:7::1', 64],
+        ],
       );
       assert.deepEqual(rtnetlink.routes(), [{ destination: '10.7.0.0/24', link: link.index, metric: 0 }]);
       rtnetlink.apply({ kind: 'delete address', link: 'br0', address: '10.7.0.1/24' });
@@ -88,7 +97,7 @@ suite('rtnetlink', { skip }, () => {
     });
   });
 
-  test('a port takes frames back when hairpin is set', () => {
+  test('a port takes frames back when hairpin is set, and keeps from others when isolated', () => {
     using net = twoNamespaces();
     const mark = `hp${process.pid}`.slice(0, 15);
     const master = `hb${process.pid}`.slice(0, 15);
@@ -96,10 +105,17 @@ suite('rtnetlink', { skip }, () => {
     try {
       rtnetlink.apply(
         { kind: 'create bridge', name: master, alias: 'longshore:test' },
-        { kind: 'create veth', name: mark, alias: 'longshore:test', peer: { name: 'eth0', namespace: net.containerFd }, master },
-        { kind: 'set link', name: mark, hairpin: true },
+        {
+          kind: 'create veth',
+          name: mark,
+          alias: 'longshore:test',
+          peer: { name: 'eth0', namespace: net.containerFd },
+          master,
+        },
+        { kind: 'set link', name: mark, hairpin: true, isolated: true },
       );
       assert.equal(readFileSync(`/sys/class/net/${mark}/brport/hairpin_mode`, 'utf8').trim(), '1');
+      assert.equal(readFileSync(`/sys/class/net/${mark}/brport/isolated`, 'utf8').trim(), '1');
       rtnetlink.apply({ kind: 'set link', name: mark, hairpin: false });
       assert.equal(readFileSync(`/sys/class/net/${mark}/brport/hairpin_mode`, 'utf8').trim(), '0');
       rtnetlink.apply({ kind: 'set link', name: mark, master: null });
@@ -127,9 +143,14 @@ suite('rtnetlink', { skip }, () => {
     net.host(() => {
       rtnetlink.apply(bridge);
       rtnetlink.apply({ kind: 'delete link', name: 'br0' });
-      assert.equal(rtnetlink.links().some(({ name }) => name === 'br0'), false);
+      assert.equal(
+        rtnetlink.links().some(({ name }) => name === 'br0'),
+        false,
+      );
       assert.throws(() => rtnetlink.apply({ kind: 'delete link', name: 'br0' }), { code: 'ENODEV' });
-      assert.throws(() => rtnetlink.apply({ kind: 'add address', link: 'br0', address: '10.7.0.1/24' }), { code: 'ENODEV' });
+      assert.throws(() => rtnetlink.apply({ kind: 'add address', link: 'br0', address: '10.7.0.1/24' }), {
+        code: 'ENODEV',
+      });
     });
   });
 
@@ -139,7 +160,10 @@ suite('rtnetlink', { skip }, () => {
       const bad = { kind: 'add address', link: 'br0', address: '10.7.0.300/24' } as const;
       assert.throws(() => rtnetlink.apply(bridge, bad), RangeError);
       assert.throws(() => rtnetlink.apply({ ...bridge, name: 'a-name-of-16-byte' }), { code: 'EINVAL' });
-      assert.equal(rtnetlink.links().some(({ name }) => name === 'br0'), false);
+      assert.equal(
+        rtnetlink.links().some(({ name }) => name === 'br0'),
+        false,
+      );
     });
   });
 
@@ -156,6 +180,9 @@ suite('rtnetlink', { skip }, () => {
 
   test('without a default route there is none', () => {
     using net = twoNamespaces();
-    assert.equal(net.host(() => rtnetlink.defaultRoute()), undefined);
+    assert.equal(
+      net.host(() => rtnetlink.defaultRoute()),
+      undefined,
+    );
   });
 });

@@ -91,7 +91,12 @@ test('what is written to a child’s stdin arrives, up to its end', async () => 
 
 test('the exit is told also when a grandchild lives on with the descriptors', async () => {
   const [read, write] = pipe();
-  const child = processes.spawn({ file: '/bin/sh', args: ['-c', 'sleep 60 & echo $!'], env: { PATH: '/bin:/usr/bin' }, fds: [undefined, write] });
+  const child = processes.spawn({
+    file: '/bin/sh',
+    args: ['-c', 'sleep 60 & echo $!'],
+    env: { PATH: '/bin:/usr/bin' },
+    fds: [undefined, write],
+  });
   closeSync(write);
   assert.equal(await child.exited, 0);
   const stream = readable(read);
@@ -108,7 +113,13 @@ test('a file that is not there or not executable is refused, by name', () => {
 
 test('fifty children at once are all reaped', async () => {
   const codes = await Promise.all(
-    Array.from({ length: 50 }, (_, n) => processes.spawn({ file: '/bin/sh', args: ['-c', `exit ${n}`], env: {} }).exited),
+    Array.from(
+      { length: 50 },
+      (_, n) => processes.spawn({ file: '/bin/sh', args: ['-c', `exit ${n}`], env: {} }).exited,
+    ),
   );
-  assert.deepEqual(codes, Array.from({ length: 50 }, (_, n) => n));
+  assert.deepEqual(
+    codes,
+    Array.from({ length: 50 }, (_, n) => n),
+  );
 });

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SystemError, hasCode } from './system-error.ts';
+import { hasCode, SystemError } from './system-error.ts';
 
 /**
  * Kernel parameters. Names are written as sysctl(8) has them: `net.ipv4.ip_forward`, or with slashes where a part has
