@@ -134,10 +134,25 @@ test('the command line of a role shows its data root, given or not', (t) => {
   assert.equal(run(['volume', '--data-root', '/srv/a b'], dist).stdout, '--data-root /srv/a b\n');
 });
 
+test('a data root in the configuration file is not given again', (t) => {
+  const dist = programs(t, { daemon: "console.log(process.argv.slice(2).join(' '))" });
+  const file = join(dist, 'daemon.json');
+  writeFileSync(file, '{ "data-root": "/srv/b" }');
+  assert.equal(run(['daemon', '--config-file', file], dist).stdout, `--config-file ${file}\n`);
+  writeFileSync(file, '{}');
+  assert.equal(
+    run(['daemon', '--config-file', file], dist).stdout,
+    `--config-file ${file} --data-root /var/lib/longshore\n`,
+  );
+  assert.equal(run(['daemon', '-g', '/srv/c'], dist).stdout, '-g /srv/c\n');
+});
+
 test('the embedded engine is a program of its own', (t) => {
   const dist = programs(t, { daemon: "console.log('split')", embedded: "console.log('embedded')" });
   assert.equal(run(['daemon', '--embedded'], dist).stdout, 'embedded\n');
   assert.equal(run(['daemon'], dist).stdout, 'split\n');
+  writeFileSync(join(dist, 'daemon.json'), '{\n  "embedded": true\n}\n');
+  assert.equal(run(['daemon', `--config-file=${join(dist, 'daemon.json')}`], dist).stdout, 'embedded\n');
 });
 
 test('what Node calls experimental is no news to users', (t) => {
@@ -269,6 +284,16 @@ test('a Ctrl-C, which signals the whole foreground group, reaches the coordinato
   assert.deepEqual(await once(child, 'close'), [0, null]);
 });
 
+test('the engine outlives its terminal', async (t) => {
+  const { process: supervisor, line, ended } = supervise(t, patient);
+  const first = await line();
+  supervisor.kill('SIGHUP');
+  process.kill(Number(first), 'SIGKILL'); // still supervised
+  assert.match(await line(), /^\d+$/);
+  supervisor.kill('SIGTERM');
+  assert.equal((await ended).code, 0);
+});
+
 test('many signals at once end in one clean stop', async (t) => {
   const {
     process: supervisor,
@@ -276,7 +301,7 @@ test('many signals at once end in one clean stop', async (t) => {
     ended,
   } = supervise(
     t,
-    `process.on('SIGHUP', () => {}); process.on('SIGTERM', () => setTimeout(() => process.exit(5), 100));
+    `process.on('SIGTERM', () => setTimeout(() => process.exit(5), 100));
      console.log('up'); setInterval(() => {}, 1000);`,
   );
   assert.equal(await line(), 'up');
