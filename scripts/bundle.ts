@@ -132,6 +132,9 @@ try {
   await rename(join(made, '.stamp'), join(dist, '.stamp'));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   process.stdout.write(`bundle: ${programs.join(' ') || 'no program yet'} in ${seconds} s\n`);
+} catch (error) {
+  process.stderr.write(`bundle: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
 } finally {
   await rm(made, { recursive: true, force: true });
 }
