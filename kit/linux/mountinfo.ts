@@ -18,13 +18,13 @@ export type Mount = {
 };
 
 /** The kernel writes space, tab, newline and backslash as three octal digits. */
-function unescape(field: string): string {
+function unescapeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 
 /** Splits at commas that the filesystem didn't escape by a backslash (which mountinfo shows as `\134`). */
 function splitOptions(field: string): string[] {
-  return field.split(/(?<!\\134),/).map(unescape);
+  return field.split(/(?<!\\134),/).map(unescapeOctal);
 }
 
 function parseLine(line: string): Mount | undefined {
@@ -36,13 +36,13 @@ function parseLine(line: string): Mount | undefined {
     id: Number(id),
     parent: Number(parent),
     device,
-    root: unescape(root),
-    target: unescape(target),
+    root: unescapeOctal(root),
+    target: unescapeOctal(target),
     options: options.split(','),
     filesystemOptions: splitOptions(filesystemOptions),
     propagation: propagation.filter((tag) => tag !== ''),
-    type: unescape(type),
-    source: unescape(source),
+    type: unescapeOctal(type),
+    source: unescapeOctal(source),
   };
 }
 

@@ -53,7 +53,8 @@ export type Change =
   | { readonly kind: 'delete link'; readonly name: string }
   | {
       readonly kind: 'add address' | 'delete address';
-      readonly link: string /** `10.1.2.3/24`, `fd00::1/64` */;
+      readonly link: string;
+      /** `10.1.2.3/24`, `fd00::1/64` */
       readonly address: string;
     }
   | { readonly kind: 'add default route'; readonly gateway: string; readonly link: string };
