@@ -160,8 +160,9 @@ export interface RemoveImageRequest {
 
 export interface RemoveImageResponse {
   outcome: Outcome;
-  /** In order: tags taken away, then the image id if it went. */
+  /** Tags taken away. */
   untagged: string[];
+  /** If the image went: its id, then `sha256:<hex>` of the chain id of each layer that went with it, highest first. */
   deleted: string[];
 }
 
@@ -187,6 +188,13 @@ export interface LayerProgress {
 export interface LoadedImage {
   id: string;
   tags: string[];
+  /** Tags that another image had until now -> that image's id. */
+  takenFrom: { [key: string]: string };
+}
+
+export interface LoadedImage_TakenFromEntry {
+  key: string;
+  value: string;
 }
 
 export interface ImportImageRequest {
@@ -2308,7 +2316,7 @@ export const LayerProgress: MessageFns<LayerProgress> = {
 };
 
 function createBaseLoadedImage(): LoadedImage {
-  return { id: "", tags: [] };
+  return { id: "", tags: [], takenFrom: {} };
 }
 
 export const LoadedImage: MessageFns<LoadedImage> = {
@@ -2319,6 +2327,9 @@ export const LoadedImage: MessageFns<LoadedImage> = {
     for (const v of message.tags) {
       writer.uint32(18).string(v!);
     }
+    globalThis.Object.entries(message.takenFrom).forEach(([key, value]: [string, string]) => {
+      LoadedImage_TakenFromEntry.encode({ key: key as any, value }, writer.uint32(26).fork()).join();
+    });
     return writer;
   },
 
@@ -2351,6 +2362,17 @@ export const LoadedImage: MessageFns<LoadedImage> = {
             message.tags.push(reader.string());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            const entry3 = LoadedImage_TakenFromEntry.decode(reader, reader.uint32());
+            if (entry3.value !== undefined) {
+              message.takenFrom[entry3.key] = entry3.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2370,6 +2392,82 @@ export const LoadedImage: MessageFns<LoadedImage> = {
     const message = createBaseLoadedImage();
     message.id = object.id ?? "";
     message.tags = object.tags?.map((e) => e) || [];
+    message.takenFrom = (globalThis.Object.entries(object.takenFrom ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseLoadedImage_TakenFromEntry(): LoadedImage_TakenFromEntry {
+  return { key: "", value: "" };
+}
+
+export const LoadedImage_TakenFromEntry: MessageFns<LoadedImage_TakenFromEntry> = {
+  encode(message: LoadedImage_TakenFromEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoadedImage_TakenFromEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoadedImage_TakenFromEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LoadedImage_TakenFromEntry>): LoadedImage_TakenFromEntry {
+    return LoadedImage_TakenFromEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LoadedImage_TakenFromEntry>): LoadedImage_TakenFromEntry {
+    const message = createBaseLoadedImage_TakenFromEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };

@@ -1,0 +1,56 @@
+import { spool } from './archive.ts';
+import type { Digest } from './digest.ts';
+import type { Graph } from './graph.ts';
+import { type ArchivedImage, describeImages } from './image-archive.ts';
+import type { ImageLayer } from './images.ts';
+import { interruptible, type Progress } from './progress.ts';
+import { setTag } from './tagging.ts';
+import { unpack } from './unpack.ts';
+
+export interface Loaded {
+  kind: 'loaded';
+  id: Digest;
+  tags: readonly string[];
+  /** Tags that other images had until now, and which. */
+  takenFrom: ReadonlyMap<string, Digest>;
+}
+
+export type LoadEvent = Progress | Loaded;
+
+/**
+ * Takes in the images of an archive. Content first, then layers, then one transaction for each image with its tags: a
+ * crash or an error leaves whole images, and what belongs to none of them is removed. BAD_ARCHIVE.
+ */
+export async function* loadImages(
+  graph: Graph,
+  source: AsyncIterable<Uint8Array>,
+  cancelled: AbortSignal,
+): AsyncGenerator<LoadEvent, void> {
+  const signal = AbortSignal.any([cancelled, graph.closing]);
+  const lease = graph.leases.open();
+  try {
+    const archive = yield* spool(interruptible(source, signal), graph.content, lease);
+    for (const image of await describeImages(archive)) {
+      const layers = yield* unpack(graph, image.layers, lease, signal);
+      signal.throwIfAborted();
+      yield record(graph, image, layers);
+    }
+  } finally {
+    await graph.garbage.collect(lease.release());
+  }
+}
+
+function record(graph: Graph, archived: ArchivedImage, layers: readonly ImageLayer[]): Loaded {
+  const loaded = graph.records.transaction(() => {
+    const image = graph.images.add({ id: archived.id, config: archived.config, layers });
+    const takenFrom = new Map<string, Digest>();
+    for (const tag of archived.tags) {
+      const before = setTag(graph, tag, image);
+      if (before !== undefined && before !== image.id) takenFrom.set(tag, before);
+    }
+    graph.events.record('load', image);
+    return { kind: 'loaded' as const, id: image.id, tags: archived.tags, takenFrom };
+  });
+  graph.events.publish();
+  return loaded;
+}

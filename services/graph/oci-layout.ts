@@ -1,0 +1,72 @@
+import * as z from 'zod/mini';
+import type { Archive } from './archive.ts';
+import { isDigest } from './digest.ts';
+import { errors } from './errors.ts';
+import type { ImageParts } from './image-archive.ts';
+import { hostArchitecture } from './platform.ts';
+
+const descriptor = z.object({
+  mediaType: z.optional(z.string()),
+  digest: z.string(),
+  annotations: z.optional(z.nullable(z.record(z.string(), z.string()))),
+  platform: z.optional(z.nullable(z.object({ os: z.optional(z.string()), architecture: z.optional(z.string()) }))),
+});
+
+type Descriptor = z.infer<typeof descriptor>;
+
+const index = z.object({ manifests: z.array(descriptor) });
+const manifest = z.object({ config: descriptor, layers: z.array(descriptor) });
+
+/** An index of images for several platforms may list further indexes; deeper than this is no image's. */
+const deepest = 3;
+const mostManifests = 1000;
+
+/** The images of an OCI image layout (image-spec, image-layout.md): for each name, the one for this host. */
+export async function describeOciImages(archive: Archive): Promise<ImageParts[]> {
+  if (!archive.has('index.json')) {
+    throw errors.badArchive({ part: 'the archive', problem: 'is no image archive: it has no manifest.json' });
+  }
+  const { manifests } = await archive.document('index.json', index);
+  if (manifests.length > mostManifests)
+    throw errors.badArchive({ part: 'index.json', problem: 'has too many manifests' });
+  const images: ImageParts[] = [];
+  for (const entry of manifests) {
+    if (isAttestation(entry)) continue;
+    const { config, layers } = await archive.document(await manifestFor(archive, entry), manifest);
+    images.push({ config: fileOf(config), layers: layers.map(fileOf), tags: tagsOf(entry) });
+  }
+  return images;
+}
+
+async function manifestFor(archive: Archive, top: Descriptor): Promise<string> {
+  let entry = top;
+  for (let depth = 0; depth <= deepest; depth++) {
+    if (!/index|manifest\.list/.test(entry.mediaType ?? '')) return fileOf(entry);
+    const { manifests } = await archive.document(fileOf(entry), index);
+    const here = manifests.filter((each) => !isAttestation(each) && archive.has(fileOf(each)));
+    const fitting = here.find(
+      ({ platform }) => platform?.os === 'linux' && platform.architecture === hostArchitecture(),
+    );
+    const chosen = fitting ?? here[0];
+    if (chosen === undefined)
+      throw errors.badArchive({ part: fileOf(entry), problem: 'lists no image of this archive' });
+    entry = chosen;
+  }
+  throw errors.badArchive({ part: 'index.json', problem: 'lists indexes within indexes' });
+}
+
+/** Builders list statements about an image beside it, as images of no platform. */
+function isAttestation({ platform }: Descriptor): boolean {
+  return platform?.architecture === 'unknown';
+}
+
+function fileOf({ digest }: Descriptor): string {
+  if (!isDigest(digest)) throw errors.badArchive({ part: 'index.json', problem: `${digest} is not a sha256 digest` });
+  return `blobs/${digest.replace(':', '/')}`;
+}
+
+/** A whole name where the writer gave one; the spec's own annotation is often a tag alone, which names nothing. */
+function tagsOf({ annotations }: Descriptor): string[] {
+  const name = annotations?.['io.containerd.image.name'] ?? annotations?.['org.opencontainers.image.ref.name'];
+  return name !== undefined && name.includes(':') && !name.includes('@') ? [name] : [];
+}

@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { openRecords } from '../../kit/records.ts';
+import { type Served, serve, service } from '../../kit/rpc/serve.ts';
+import type { Running, ServiceConfig } from '../../kit/service.ts';
+import { ControlServiceDefinition } from '../../proto/gen/longshore/graph/v1/control.ts';
+import { EventServiceDefinition } from '../../proto/gen/longshore/graph/v1/event.ts';
+import { ImageServiceDefinition } from '../../proto/gen/longshore/graph/v1/image.ts';
+import { openContentStore } from './content.ts';
+import { openControlService } from './control.ts';
+import { eventService } from './event-service.ts';
+import { openEvents } from './events.ts';
+import { sweepBlobs } from './garbage.ts';
+import { dialLayers } from './graphdriver.ts';
+import { imageService } from './image-service.ts';
+import { createLeases } from './leases.ts';
+import { createOpening } from './opening.ts';
+import { migrations } from './schema.ts';
+
+/** Images: content, configs, tags and who uses them. Opens by the last Init, if there was one. */
+export async function start(config: ServiceConfig): Promise<Running> {
+  const { dataRoot, log, tls } = config;
+  const records = openRecords(join(dataRoot, 'graph', 'images.db'), { migrations, exclusive: true });
+  try {
+    const content = await openContentStore(dataRoot);
+    const ground = { records, content, leases: createLeases(), events: openEvents(records), log };
+    const swept = await sweepBlobs(records, content, ground.leases);
+    if (swept > 0) log.info({ blobs: swept }, 'removed blobs that no image has');
+
+    // Health follows the opening, which an early Init may do before `serve` has returned.
+    let served: Served | undefined;
+    const opening = createOpening({
+      ground,
+      dataRoot,
+      dialLayers: (endpoint, sharesDataRoot) =>
+        dialLayers({ endpoint, sharesDataRoot, content, log, ...(tls !== undefined && { tls }) }),
+      onChange(isOpen) {
+        served?.setServing(ImageServiceDefinition, isOpen);
+        served?.setServing(EventServiceDefinition, isOpen);
+      },
+    });
+    const control = openControlService(config, ground, opening);
+    const running = await serve({
+      ...config,
+      services: [
+        service(ControlServiceDefinition, control.implementation, { serving: true }),
+        service(ImageServiceDefinition, imageService(opening.graph)),
+        service(EventServiceDefinition, eventService(ground.events)),
+      ],
+    });
+    served = running;
+    if (opening.isOpen) {
+      served.setServing(ImageServiceDefinition, true);
+      served.setServing(EventServiceDefinition, true);
+    } else {
+      await control.resume();
+    }
+    return {
+      async stop() {
+        await running.stop();
+        opening.close();
+        records.close();
+      },
+    };
+  } catch (error) {
+    records.close();
+    throw error;
+  }
+}

@@ -1,0 +1,46 @@
+import { chainIds, type Digest, shortId } from './digest.ts';
+import type { Graph } from './graph.ts';
+import type { ImageLayer } from './images.ts';
+import type { Lease } from './leases.ts';
+import { type Progress, reporting } from './progress.ts';
+
+export interface PackedLayer {
+  diffId: Digest;
+  blob: { digest: Digest; size: number };
+}
+
+/** Makes the layers that graphdriver has not got yet, lowest first. The lease holds each before it is made. */
+export async function* unpack(
+  graph: Graph,
+  packed: readonly PackedLayer[],
+  lease: Lease,
+  signal: AbortSignal,
+): AsyncGenerator<Progress, ImageLayer[]> {
+  const ids = chainIds(packed.map((layer) => layer.diffId));
+  const layers: ImageLayer[] = [];
+  for (const [i, { diffId, blob }] of packed.entries()) {
+    const id = ids[i] ?? '';
+    const parent = ids[i - 1];
+    signal.throwIfAborted();
+    await lease.hold(id);
+    let made = await graph.layers.find(id);
+    if (made === undefined) {
+      let sent = 0;
+      const report = (current: number): Progress => ({
+        kind: 'progress',
+        layer: shortId(diffId),
+        status: 'Loading layer',
+        current,
+        total: blob.size,
+      });
+      const count = (bytes: number) => {
+        sent += bytes;
+      };
+      const work = graph.layers.apply({ id, parent, diffId, blob: blob.digest }, count, signal);
+      made = yield* reporting(work, () => report(sent));
+      yield report(blob.size);
+    }
+    layers.push({ id, diffId, blob: blob.digest, size: made.size });
+  }
+  return layers;
+}
