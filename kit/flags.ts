@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { createLogger, type LogLevel, logLevels } from './log.ts';
 import { type Role, roles } from './roles.ts';
@@ -119,20 +118,8 @@ function tlsFiles(command: Command, given: SharedFlags): TlsFiles | undefined {
   return undefined;
 }
 
-/** The version in package.json: one folder above the bundle, or above kit when the sources run. */
+/** The program's version: package.json's, of which a bundle has a copy beside it. */
 export function programVersion(): string {
-  for (const near of [import.meta.dirname, join(process.argv[1] ?? '', '..')]) {
-    if (near === undefined) continue;
-    try {
-      const text = readFileSync(join(near, '..', 'package.json'), 'utf8');
-      const { name, version } = JSON.parse(text) as {
-        name?: string;
-        version?: string;
-      };
-      if (name === 'longshore' && version !== undefined) return version;
-    } catch {
-      // Not there: look in the other place.
-    }
-  }
-  return 'unknown';
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

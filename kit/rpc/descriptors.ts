@@ -18,9 +18,9 @@ interface Index {
   extensions: Map<string, Map<number, File>>;
 }
 
-/** Answers grpc.reflection requests, bytes for bytes, from the first of `places` that holds a FileDescriptorSet. */
-export function createReflection(places: readonly string[], services: readonly string[]) {
-  const index = indexOf(readFirst(places));
+/** Answers grpc.reflection requests, bytes for bytes, from the FileDescriptorSet in `file`. */
+export function createReflection(file: string, services: readonly string[]) {
+  const index = indexOf(readFileSync(file));
   return (request: Uint8Array): Uint8Array => {
     const response = new BinaryWriter();
     response.uint32(tag(2)).bytes(request);
@@ -107,17 +107,6 @@ function extensionRequest(bytes: Uint8Array): { type: string; number: number } {
     else read.skip(read.wireType);
   }
   return { type, number };
-}
-
-function readFirst(places: readonly string[]): Uint8Array {
-  for (const place of places) {
-    try {
-      return readFileSync(place);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
-  throw new Error(`no descriptors at ${places.join(' or ')}`);
 }
 
 function indexOf(set: Uint8Array): Index {

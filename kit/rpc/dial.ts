@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { connectivityState } from '@grpc/grpc-js';
 import {
   type Client,
@@ -38,9 +37,8 @@ export interface Channel {
 /** `unix:///path` or `dns:///host:port`; the latter in plain text on loopback only. Does no I/O but read the TLS files. */
 export function dial(endpoint: string, options: DialOptions): Channel {
   const address = parseDial(endpoint);
-  const { tls } = options;
-  const files = tls && { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) };
-  const channel = createChannel(endpoint, clientCredentials(endpoint, address, files), channelOptions);
+  const secured = clientCredentials(endpoint, address, options.tls);
+  const channel = createChannel(endpoint, secured.credentials, { ...channelOptions, ...secured.options });
   const connected = (waitMs: number): Promise<boolean> =>
     waitForChannelReady(channel, new Date(Date.now() + waitMs)).then(
       () => true,

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { checkServerIdentity as nameProblem, type PeerCertificate } from 'node:tls';
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
 import { defineErrors } from '../errors.ts';
 import type { TlsFiles } from '../service.ts';
@@ -51,15 +54,29 @@ export async function serverCredentials(
 }
 
 /** As serverCredentials, for the other end. */
-export function clientCredentials(
-  endpoint: string,
-  address: Address,
-  tls?: { ca: Buffer; cert: Buffer; key: Buffer },
-): ChannelCredentials {
-  if (address.kind === 'unix') return ChannelCredentials.createInsecure();
-  if (tls !== undefined) return ChannelCredentials.createSsl(tls.ca, tls.key, tls.cert);
-  if (!isLoopback(address.host)) throw errors.plaintextBeyondLoopback({ endpoint });
-  return ChannelCredentials.createInsecure();
+export function clientCredentials(endpoint: string, address: Address, tls?: TlsFiles): ClientCredentials {
+  if (address.kind === 'unix') return { credentials: ChannelCredentials.createInsecure(), options: {} };
+  const { host } = address;
+  if (tls === undefined) {
+    if (!isLoopback(host)) throw errors.plaintextBeyondLoopback({ endpoint });
+    return { credentials: ChannelCredentials.createInsecure(), options: {} };
+  }
+  // Node refuses an address as the server's name in TLS, where grpc-js puts it, so another name is sent there. The
+  // certificate is still checked against the address that was dialled.
+  const literal = host.replace(/^\[|\]$/g, '');
+  const checkServerIdentity = (_name: string, certificate: PeerCertificate) => nameProblem(literal, certificate);
+  return {
+    credentials: ChannelCredentials.createSsl(readFileSync(tls.ca), readFileSync(tls.key), readFileSync(tls.cert), {
+      checkServerIdentity,
+    }),
+    options: isIP(literal) === 0 ? {} : { 'grpc.ssl_target_name_override': 'longshore' },
+  };
+}
+
+export interface ClientCredentials {
+  credentials: ChannelCredentials;
+  /** Channel options that belong to them. */
+  options: { 'grpc.ssl_target_name_override'?: string };
 }
 
 function isLoopback(host: string): boolean {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { MethodDefinition, ServiceImplementation } from 'nice-grpc';
 
 type Bytes = Uint8Array;
@@ -22,7 +22,7 @@ export function reflectionServices(services: readonly string[], descriptors?: st
   let answering: Promise<(request: Bytes) => Bytes> | undefined;
   const open = async () => {
     const { createReflection } = await import('./descriptors.ts');
-    return createReflection(descriptors === undefined ? usualPlaces() : [descriptors], services);
+    return createReflection(descriptors ?? usualDescriptors(), services);
   };
   async function* serverReflectionInfo(requests: AsyncIterable<Bytes>) {
     answering ??= open();
@@ -50,9 +50,7 @@ function asIs(bytes: Bytes): Bytes {
   return bytes;
 }
 
-/** Beside the bundle, or with the generated code when the sources run. */
-function usualPlaces(): string[] {
-  const beside = process.argv[1] === undefined ? [] : [join(process.argv[1], '..', 'descriptors.bin')];
-  const here = import.meta.dirname;
-  return here === undefined ? beside : [...beside, join(here, '../../proto/gen/descriptors.bin')];
+/** Made with the generated code; in a bundle it lies beside. */
+function usualDescriptors(): string {
+  return fileURLToPath(new URL('../../proto/gen/descriptors.bin', import.meta.url));
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createLogger, silentLogger } from '../log.ts';
+import type { TlsFiles } from '../service.ts';
 import { dial } from './dial.ts';
 import { checkHealth, watchHealth } from './health.ts';
 import { clientOf, contract, failure, pair, plain } from './pair.ts';
@@ -106,6 +108,32 @@ test('TCP is for loopback unless there is TLS', async () => {
     /readable on the network/,
   );
 });
+
+test('beyond loopback both ends show a certificate of one authority, or nothing is said', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'kit-tls-'));
+  try {
+    const tls = certificates(dir);
+    await using it = await pair({}, { listen: ['tcp://127.0.0.1:0'], tls });
+    const known = dial(it.channel.endpoint, { role: 'daemon', log: silentLogger(), tls });
+    assert.equal((await clientOf(known).getVolume({ name: 'tls' })).volume?.name, 'tls');
+    known.close();
+    assert.equal((await failure(it.client.getVolume({ name: 'plain' }, { deadlineMs: 500 }))).code, 'UNAVAILABLE');
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+/** An authority and one certificate for both ends, by openssl(1). */
+function certificates(dir: string): TlsFiles {
+  const at = (name: string) => join(dir, name);
+  const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
+  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
+  openssl('req', '-x509', ...newKey, '-subj', '/CN=authority', '-keyout', at('ca.key'), '-out', at('ca.pem'));
+  const names = ['-subj', '/CN=longshore', '-addext', 'subjectAltName=IP:127.0.0.1'];
+  const signed = ['-CA', at('ca.pem'), '-CAkey', at('ca.key')];
+  openssl('req', '-x509', ...newKey, ...names, ...signed, '-keyout', at('key.pem'), '-out', at('cert.pem'));
+  return { ca: at('ca.pem'), cert: at('cert.pem'), key: at('key.pem') };
+}
 
 test('health tells the process from its services, and changes are seen', async () => {
   await using it = await pair();
