@@ -12,13 +12,20 @@ import { checkHealth } from './rpc/health.ts';
 import { endpointOf, serviceConfig } from './service.ts';
 
 const main = `
+  import { once } from 'node:events';
   import { runService } from ${JSON.stringify(join(import.meta.dirname, 'service.ts'))};
   import { serve } from ${JSON.stringify(join(import.meta.dirname, 'rpc/serve.ts'))};
   void runService('volume', async (config) => {
+    if (config.flags.slow) {
+      setInterval(() => undefined, 60_000);
+      await once(config.signal, 'abort');
+      throw new Error('undone');
+    }
     if (config.flags.broken) throw new Error('no such device');
     const served = await serve({ ...config, services: [] });
     return { stop: () => served.stop() };
-  }, (command) => command.option('--broken', 'fail to start'));
+  }, (command) => command.option('--broken', 'fail to start').option('--slow', 'start until told to stop'));
+  process.send?.('began');
 `;
 
 interface Program extends AsyncDisposable {
@@ -38,7 +45,7 @@ function run(...args: string[]): Program {
 
 function started(dir: string, file: string, args: string[]): Program {
   const roots = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'run')];
-  const child = spawn(process.execPath, [file, ...roots, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [file, ...roots, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
   const output = Promise.all([text(child.stdout), text(child.stderr)]).then((both) => both.join(''));
   const dispose = async () => {
@@ -66,6 +73,14 @@ test('a service that cannot start says why in one line and exits with 1', async 
   await using program = run('--broken');
   assert.deepEqual(await program.ended, [1, null]);
   assert.match(await program.output, /^\S+ FATAL volume +cannot start: no such device\n$/);
+});
+
+test('a start that is no longer wanted can undo what it did, and that is no failure', async () => {
+  await using program = run('--slow');
+  await once(program.child, 'message');
+  program.child.kill('SIGINT');
+  assert.deepEqual(await program.ended, [0, null]);
+  assert.match(await program.output, /^\S+ INFO {2}volume +stopping signal=SIGINT\n$/);
 });
 
 test('an unknown flag and a malformed endpoint are refused', async () => {

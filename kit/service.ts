@@ -84,7 +84,9 @@ export async function runService(role: Role, start: Start, extraOptions?: (comma
     });
   }
 
-  stopAsked.signal.addEventListener('abort', () => setTimeout(() => process.exit(1), abandonStartMs).unref());
+  const abandonStart = () => setTimeout(() => !hasStarted && process.exit(1), abandonStartMs).unref();
+  stopAsked.signal.addEventListener('abort', abandonStart);
+  let hasStarted = false;
   let running: Running;
   try {
     running = await start(config);
@@ -94,6 +96,7 @@ export async function runService(role: Role, start: Start, extraOptions?: (comma
     log.fatal(`cannot start: ${messageOf(error)}`);
     process.exit(1);
   }
+  hasStarted = true;
   log.info({ listen: config.listen.join(' '), root: config.dataRoot }, 'ready');
   // A process that is killed writes no compile cache, so it is written as soon as a start's code has been compiled.
   if (getCompileCacheDir() !== undefined) flushCompileCache();
