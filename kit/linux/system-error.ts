@@ -1,12 +1,20 @@
-import { constants } from 'node:os';
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 
-/** libuv names most errors; the few it doesn't know (ENOTUNIQ, EUCLEAN …) are named by the C library's constants. */
-function nameOf(errno: number): string {
-  const name = getSystemErrorName(-errno);
-  if (name && /^E[A-Z0-9]+$/.test(name)) return name;
-  const known = Object.entries(constants.errno).find(([, value]) => value === errno);
-  return known ? known[0] : `E${errno}`;
+/** Errors of filesystems that libuv has no name for (asm-generic/errno.h). */
+const unknownToNode = new Map([
+  [76, ['ENOTUNIQ', 'name not unique on network'] as const],
+  [116, ['ESTALE', 'stale file handle'] as const],
+  [117, ['EUCLEAN', 'the filesystem needs repair'] as const],
+  [122, ['EDQUOT', 'disk quota exceeded'] as const],
+]);
+
+function nameAndWords(errno: number): readonly [string, string] {
+  const known = unknownToNode.get(errno);
+  if (known) return known;
+  const name = getSystemErrorName(-errno) ?? '';
+  return /^E[A-Z0-9]+$/.test(name)
+    ? [name, getSystemErrorMessage(-errno) ?? name]
+    : [`E${errno}`, `refused by the kernel with error ${errno}`];
 }
 
 /**
@@ -21,9 +29,8 @@ export class SystemError extends Error {
   declare readonly detail?: string;
 
   constructor(syscall: string, errno: number, path?: string, detail?: string) {
-    const code = nameOf(errno);
+    const [code, words] = nameAndWords(errno);
     const subject = path === undefined ? syscall : `${syscall} ${path}`;
-    const words = getSystemErrorMessage(-errno) ?? 'refused by the kernel';
     super(`${subject}: ${detail ? `${detail}: ` : ''}${words} (${code})`);
     this.name = 'SystemError';
     this.syscall = syscall;
