@@ -39,7 +39,6 @@ export const { functions: libc } = ffi.dlopen('libc.so.6', {
   llistxattr: { arguments: [ptr, ptr, size], return: long },
 
   socket: { arguments: [int, int, int], return: int },
-  bind: { arguments: [int, ptr, uint], return: int },
   connect: { arguments: [int, ptr, uint], return: int },
   send: { arguments: [int, ptr, size, int], return: long },
   recv: { arguments: [int, ptr, size, int], return: long },

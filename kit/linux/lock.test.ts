@@ -73,13 +73,13 @@ test('the lock of a killed process is free', async () => {
   await lock.release();
 });
 
-test('a holder that hangs still holds', async () => {
+test('a holder that hangs still holds, and its pid is told', async () => {
   using held = place();
   const holder = await otherHolder(
     held.path,
     'for (;;) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000);',
   );
-  await assert.rejects(lockDirectory(held.path, 'we'), DirectoryLocked);
+  await assert.rejects(lockDirectory(held.path, 'we'), { name: 'DirectoryLocked', pid: holder.pid });
   await holder.kill();
 });
 

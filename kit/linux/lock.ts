@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
+import { streamOver } from './stream.ts';
 import { hasCode } from './system-error.ts';
+import { connectUnix, peerPid, SOCK_STREAM } from './unix-socket.ts';
 
-/** Another process holds the directory's lock; `pid` and `owner` are missing if it doesn't say in time. */
+/** Another process holds the directory's lock; `owner` is missing if it doesn't say in time, `pid` if we may not see it. */
 export class DirectoryLocked extends Error {
   readonly directory: string;
   declare readonly pid?: number;
@@ -40,8 +42,10 @@ function socketName(directory: string): string {
 }
 
 async function listen(name: string, answer: string): Promise<Server | undefined> {
-  // Nobody waits for a reader that has gone.
-  const server = createServer((client) => client.on('error', () => {}).end(answer));
+  // The answer fits the socket's buffer: no reader, slow or gone, keeps us.
+  const server = createServer((client) => {
+    client.on('error', () => {}).end(answer, () => client.destroy());
+  });
   server.listen(name);
   try {
     await once(server, 'listening');
@@ -55,32 +59,32 @@ async function listen(name: string, answer: string): Promise<Server | undefined>
 
 async function answerOf(socket: Socket): Promise<string> {
   let answer = '';
-  for await (const chunk of socket) {
-    answer += String(chunk);
-    if (answer.length > ANSWER_MAX_BYTES) break;
+  try {
+    for await (const chunk of socket) {
+      answer += String(chunk);
+      if (answer.length > ANSWER_MAX_BYTES) break;
+    }
+  } catch {
+    // It took too long: the process hangs, or is stopped.
   }
   return answer;
 }
 
-function parseHolder(answer: string): Holder {
-  const [pid, ...owner] = answer.split(' ');
-  if (pid === undefined || !/^[1-9]\d*$/.test(pid)) return {};
-  return { pid: Number(pid), owner: owner.join(' ') };
-}
-
-/** Asks the holder who it is. Undefined when there is none any more. */
-async function askHolder(name: string): Promise<Holder | undefined> {
-  const socket = createConnection(name);
-  socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy());
+/** Asks who holds the lock: the kernel for the pid, the process for its role. Undefined when nobody does any more. */
+async function askHolder(name: string, directory: string): Promise<Holder | undefined> {
+  let fd: number;
   try {
-    await once(socket, 'connect');
-    return parseHolder(await answerOf(socket));
+    fd = connectUnix(SOCK_STREAM, Buffer.from(name), directory);
   } catch (error) {
     if (hasCode(error, 'ECONNREFUSED')) return undefined;
-    return {};
-  } finally {
-    socket.destroy();
+    return {}; // EAGAIN: it hangs, and many have asked before
   }
+  const pid = peerPid(fd);
+  const socket = streamOver(fd, { readable: true });
+  socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy());
+  const owner = await answerOf(socket);
+  socket.destroy();
+  return { ...(pid === undefined ? {} : { pid }), ...(owner === '' ? {} : { owner }) };
 }
 
 /**
@@ -90,13 +94,13 @@ async function askHolder(name: string): Promise<Holder | undefined> {
 export async function lockDirectory(directory: string, owner: string): Promise<DirectoryLock> {
   const name = socketName(directory);
   for (let attempt = 1; ; attempt++) {
-    const server = await listen(name, `${process.pid} ${owner}`);
+    const server = await listen(name, owner);
     if (server) {
       return {
         release: () => new Promise((resolve) => server.close(() => resolve())),
       };
     }
-    const holder = await askHolder(name);
+    const holder = await askHolder(name, directory);
     // Gone between our two questions: the lock may be free now.
     if (holder || attempt === ATTEMPTS) throw new DirectoryLocked(directory, holder);
   }

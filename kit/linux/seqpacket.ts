@@ -1,21 +1,11 @@
 import type { Socket } from 'node:net';
 import { basename, dirname } from 'node:path';
-import { check, closeDescriptor, cpath, libc, OpenFlag, openDescriptor } from './libc.ts';
+import { closeDescriptor, cpath, OpenFlag, openDescriptor } from './libc.ts';
 import { streamOver } from './stream.ts';
+import { connectUnix, SOCK_SEQPACKET } from './unix-socket.ts';
 
-const AF_UNIX = 1;
-const SOCK_SEQPACKET = 5;
-const SOCK_NONBLOCK = 0x800;
-const SOCK_CLOEXEC = 0x80000;
 /** sun_path of unix(7), less its NUL. */
 const LONGEST_PATH = 107;
-
-/** struct sockaddr_un { u16 family; char path[108] }: the bytes, and how many of them count. */
-function unixAddress(path: string): Buffer {
-  const family = Buffer.alloc(2);
-  family.writeUInt16LE(AF_UNIX, 0);
-  return Buffer.concat([family, Buffer.from(path), Buffer.of(0)]);
-}
 
 /**
  * Connects to a SOCK_SEQPACKET socket such as conmon's `attach`, at a path of any length. In the stream each `data` is
@@ -28,15 +18,8 @@ export function connectSeqpacket(path: string): Socket {
   const isLong = Buffer.byteLength(path) > LONGEST_PATH;
   const directory = isLong ? openDescriptor(dirname(path), OpenFlag.PATH | OpenFlag.DIRECTORY) : undefined;
   try {
-    const address = unixAddress(directory === undefined ? path : `/proc/self/fd/${directory}/${basename(path)}`);
-    const type = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
-    const fd = check(libc.socket(AF_UNIX, type, 0), 'socket', path);
-    try {
-      check(libc.connect(fd, address, address.length), 'connect', path);
-    } catch (error) {
-      closeDescriptor(fd);
-      throw error;
-    }
+    const name = directory === undefined ? path : `/proc/self/fd/${directory}/${basename(path)}`;
+    const fd = connectUnix(SOCK_SEQPACKET, Buffer.from(`${name}\0`), path);
     return streamOver(fd, { readable: true, writable: true, allowHalfOpen: true });
   } finally {
     if (directory !== undefined) closeDescriptor(directory);
