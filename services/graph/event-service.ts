@@ -1,6 +1,6 @@
 import type { EventServiceImplementation } from '../../proto/gen/longshore/graph/v1/event.ts';
-import type { EventLog } from './events.ts';
 import { eventMessage } from './messages.ts';
+import type { EventLog } from './records/events.ts';
 
 /** What happens to images, to those who watch. */
 export function eventService({ sequence }: EventLog): EventServiceImplementation {

@@ -2,9 +2,9 @@ import type { Logger } from '../../kit/log.ts';
 import type { Records } from '../../kit/records.ts';
 import type { ContentStore } from './content.ts';
 import { isDigest } from './digest.ts';
-import { type ImageStore, isBlobUsed } from './images.ts';
 import type { Layers, ListedLayer } from './layers.ts';
 import type { Leases } from './leases.ts';
+import { type ImageStore, isBlobUsed } from './records/images.ts';
 
 /** Removes blobs (`sha256:…`) and layers (64 hex digits) that no image has and no lease holds. */
 export interface Garbage {

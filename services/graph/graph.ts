@@ -1,13 +1,13 @@
 import type { Logger } from '../../kit/log.ts';
 import type { Records } from '../../kit/records.ts';
 import type { ContentStore } from './content.ts';
-import type { EventLog } from './events.ts';
 import { type Garbage, unusedLayers } from './garbage.ts';
-import type { HolderStore } from './holders.ts';
-import type { ImageStore } from './images.ts';
 import type { Layers } from './layers.ts';
 import type { Leases } from './leases.ts';
-import type { TagStore } from './tags.ts';
+import type { EventLog } from './records/events.ts';
+import type { HolderStore } from './records/holders.ts';
+import type { ImageStore } from './records/images.ts';
+import type { TagStore } from './records/tags.ts';
 
 /** What lives as long as the process: whatever the driver, blobs are blobs. */
 export interface Ground {

@@ -1,8 +1,8 @@
 import { isDigest } from './digest.ts';
 import { errors } from './errors.ts';
 import type { Graph } from './graph.ts';
-import type { Image } from './images.ts';
 import { findImage } from './lookup.ts';
+import type { Image } from './records/images.ts';
 
 /** Finds an image and records that `holder` uses it; `isNew` is false when it did. To be called in a transaction. */
 export function acquireImage(graph: Graph, reference: string, holder: string): { image: Image; isNew: boolean } {

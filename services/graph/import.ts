@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { configFrom } from './changes.ts';
+import { inflate } from './archive/inflate.ts';
+import { configFrom } from './changes/changes.ts';
 import { type Digest, digestOf } from './digest.ts';
 import type { Graph } from './graph.ts';
 import type { RunConfig } from './image-file.ts';
-import { inflate } from './inflate.ts';
 import { type Platform, parsePlatform } from './platform.ts';
 import { counted, interruptible, type Progress, reporting } from './progress.ts';
 import { tagName } from './reference.ts';

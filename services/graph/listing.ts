@@ -1,6 +1,6 @@
 import type { Graph } from './graph.ts';
-import type { Image } from './images.ts';
 import { matchesTag } from './pattern.ts';
+import type { Image } from './records/images.ts';
 
 /** An image as it is at present. */
 export interface ImageView {

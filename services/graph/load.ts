@@ -1,9 +1,9 @@
-import { spool } from './archive.ts';
+import { spool } from './archive/archive.ts';
+import { type ArchivedImage, describeImages } from './archive/image-archive.ts';
 import type { Digest } from './digest.ts';
 import type { Graph } from './graph.ts';
-import { type ArchivedImage, describeImages } from './image-archive.ts';
-import type { ImageLayer } from './images.ts';
 import { interruptible, type Progress } from './progress.ts';
+import type { ImageLayer } from './records/images.ts';
 import { setTag } from './tagging.ts';
 import { unpack } from './unpack.ts';
 

@@ -1,7 +1,7 @@
 import type { Digest } from './digest.ts';
 import { errors } from './errors.ts';
 import type { Graph } from './graph.ts';
-import type { Image } from './images.ts';
+import type { Image } from './records/images.ts';
 import { type NameReference, parseReference, referenceText, repositoryOf } from './reference.ts';
 
 /** An image, and the tag by which it was found; none when it was found by its id. */

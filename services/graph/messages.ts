@@ -1,9 +1,9 @@
 import type { WatchImagesResponse } from '../../proto/gen/longshore/graph/v1/event.ts';
 import type { HealthProbe, HistoryEntry, Image, ImageConfig } from '../../proto/gen/longshore/graph/v1/image.ts';
-import type { ImageEvent } from './events.ts';
 import { diffIdsOf, type ImageFile, type RunConfig } from './image-file.ts';
-import { sizeOf, topLayer } from './images.ts';
 import type { ImageView } from './listing.ts';
+import type { ImageEvent } from './records/events.ts';
+import { sizeOf, topLayer } from './records/images.ts';
 
 /** Domain to wire. */
 export function imageMessage({ image, tags, holders, lastTaggedUs }: ImageView): Image {

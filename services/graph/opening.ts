@@ -5,10 +5,10 @@ import { detached } from '../../kit/rpc/call.ts';
 import { errors } from './errors.ts';
 import { createGarbage } from './garbage.ts';
 import { type Graph, type Ground, reconcileLayers } from './graph.ts';
-import { openHolders } from './holders.ts';
-import { openImages } from './images.ts';
 import type { Layers } from './layers.ts';
-import { openTags } from './tags.ts';
+import { openHolders } from './records/holders.ts';
+import { openImages } from './records/images.ts';
+import { openTags } from './records/tags.ts';
 
 /** What Init says. */
 export interface Policy {

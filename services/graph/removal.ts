@@ -1,8 +1,8 @@
 import { type Digest, shortId } from './digest.ts';
 import { errors } from './errors.ts';
 import type { Graph } from './graph.ts';
-import type { Image } from './images.ts';
 import { findImage } from './lookup.ts';
+import type { Image } from './records/images.ts';
 
 export interface RemovalRequest {
   reference: string;

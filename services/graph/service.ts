@@ -8,13 +8,13 @@ import { ImageServiceDefinition } from '../../proto/gen/longshore/graph/v1/image
 import { openContentStore } from './content.ts';
 import { openControlService } from './control.ts';
 import { eventService } from './event-service.ts';
-import { openEvents } from './events.ts';
 import { sweepBlobs } from './garbage.ts';
 import { dialLayers } from './graphdriver.ts';
 import { imageService } from './image-service.ts';
 import { createLeases } from './leases.ts';
 import { createOpening } from './opening.ts';
-import { migrations } from './schema.ts';
+import { openEvents } from './records/events.ts';
+import { migrations } from './records/schema.ts';
 
 /** Images: content, configs, tags and who uses them. Opens by the last Init, if there was one. */
 export async function start(config: ServiceConfig): Promise<Running> {

@@ -1,7 +1,7 @@
 import type { Digest } from './digest.ts';
 import type { Graph } from './graph.ts';
-import type { Image } from './images.ts';
 import { findImage } from './lookup.ts';
+import type { Image } from './records/images.ts';
 import { tagName } from './reference.ts';
 
 /** Gives an image one more name. `changed` is false when it had it. To be called in a transaction. */

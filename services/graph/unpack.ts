@@ -1,8 +1,8 @@
 import { chainIds, type Digest, shortId } from './digest.ts';
 import type { Graph } from './graph.ts';
-import type { ImageLayer } from './images.ts';
 import type { Lease } from './leases.ts';
 import { type Progress, reporting } from './progress.ts';
+import type { ImageLayer } from './records/images.ts';
 
 export interface PackedLayer {
   diffId: Digest;

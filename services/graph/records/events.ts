@@ -1,5 +1,5 @@
-import type { Records } from '../../kit/records.ts';
-import { createSequence, type Sequence } from '../../kit/watch.ts';
+import type { Records } from '../../../kit/records.ts';
+import { createSequence, type Sequence } from '../../../kit/watch.ts';
 import type { Image } from './images.ts';
 
 /** Docker's words for what happens to images. */

@@ -1,8 +1,8 @@
-import type { Records } from '../../kit/records.ts';
-import { type Digest, isDigest } from './digest.ts';
-import { errors } from './errors.ts';
+import type { Records } from '../../../kit/records.ts';
+import { type Digest, isDigest } from '../digest.ts';
+import { errors } from '../errors.ts';
+import { parseName } from '../reference.ts';
 import type { Image } from './images.ts';
-import { parseName } from './reference.ts';
 
 /** Names (`repository:tag`) of the images of one driver. */
 export interface TagStore {

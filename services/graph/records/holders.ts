@@ -1,4 +1,4 @@
-import type { Records } from '../../kit/records.ts';
+import type { Records } from '../../../kit/records.ts';
 import type { Image } from './images.ts';
 
 /** Who uses which image of one driver: containers, by their ids. */

@@ -1,4 +1,4 @@
-import type { RunConfig } from './image-file.ts';
+import type { RunConfig } from '../image-file.ts';
 import { InstructionProblem } from './instruction-problem.ts';
 import { jsonList } from './json-list.ts';
 

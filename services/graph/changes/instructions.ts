@@ -1,7 +1,7 @@
 import { constants } from 'node:os';
 import { posix } from 'node:path';
+import type { RunConfig } from '../image-file.ts';
 import { healthcheckOf } from './healthcheck.ts';
-import type { RunConfig } from './image-file.ts';
 import { InstructionProblem } from './instruction-problem.ts';
 import { jsonList } from './json-list.ts';
 import { expand, splitWords } from './shell-words.ts';

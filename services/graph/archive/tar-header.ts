@@ -1,4 +1,4 @@
-import { errors } from './errors.ts';
+import { errors } from '../errors.ts';
 
 /** One header block of a tar archive (POSIX.1-1988 ustar; GNU's old header where the magic says so). */
 export interface TarHeader {

@@ -1,6 +1,6 @@
-import type { Records } from '../../kit/records.ts';
-import { type Digest, isDigest } from './digest.ts';
-import { type ImageFile, parseImageFile } from './image-file.ts';
+import type { Records } from '../../../kit/records.ts';
+import { type Digest, isDigest } from '../digest.ts';
+import { type ImageFile, parseImageFile } from '../image-file.ts';
 
 /** One layer of an image. */
 export interface ImageLayer {

@@ -1,11 +1,11 @@
 import * as z from 'zod/mini';
+import type { Ingested } from '../content.ts';
+import { type Digest, digestOf } from '../digest.ts';
+import { errors } from '../errors.ts';
+import { diffIdsOf, type ImageFile, parseImageFile } from '../image-file.ts';
+import { parseName, referenceText } from '../reference.ts';
 import type { Archive } from './archive.ts';
-import type { Ingested } from './content.ts';
-import { type Digest, digestOf } from './digest.ts';
-import { errors } from './errors.ts';
-import { diffIdsOf, type ImageFile, parseImageFile } from './image-file.ts';
 import { describeOciImages } from './oci-layout.ts';
-import { parseName, referenceText } from './reference.ts';
 
 /** An image as an archive describes it: checked, and none of it applied yet. */
 export interface ArchivedImage {

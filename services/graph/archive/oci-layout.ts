@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
+import { isDigest } from '../digest.ts';
+import { errors } from '../errors.ts';
+import { hostArchitecture } from '../platform.ts';
 import type { Archive } from './archive.ts';
-import { isDigest } from './digest.ts';
-import { errors } from './errors.ts';
 import type { ImageParts } from './image-archive.ts';
-import { hostArchitecture } from './platform.ts';
 
 const descriptor = z.object({
   mediaType: z.optional(z.string()),
@@ -68,5 +68,5 @@ function fileOf({ digest }: Descriptor): string {
 /** A whole name where the writer gave one; the spec's own annotation is often a tag alone, which names nothing. */
 function tagsOf({ annotations }: Descriptor): string[] {
   const name = annotations?.['io.containerd.image.name'] ?? annotations?.['org.opencontainers.image.ref.name'];
-  return name !== undefined && name.includes(':') && !name.includes('@') ? [name] : [];
+  return name?.includes(':') && !name.includes('@') ? [name] : [];
 }

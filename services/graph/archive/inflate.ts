@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { errors } from './errors.ts';
+import { errors } from '../errors.ts';
 
 /** Large pieces: zlib in Node spends more on handing over small ones than on inflating them. */
 const pieces = { chunkSize: 1024 * 1024, highWaterMark: 1024 * 1024 };

@@ -1,5 +1,5 @@
-import { errors } from './errors.ts';
-import type { RunConfig } from './image-file.ts';
+import { errors } from '../errors.ts';
+import type { RunConfig } from '../image-file.ts';
 import { InstructionProblem } from './instruction-problem.ts';
 import { instructions } from './instructions.ts';
 

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import type * as z from 'zod/mini';
-import type { ContentStore, Ingested } from './content.ts';
-import { errors } from './errors.ts';
+import type { ContentStore, Ingested } from '../content.ts';
+import { errors } from '../errors.ts';
+import { longestDocument, parseDocument } from '../json.ts';
+import type { Lease } from '../leases.ts';
+import { counted, type Progress, reporting } from '../progress.ts';
 import { inflate } from './inflate.ts';
-import { longestDocument, parseDocument } from './json.ts';
-import type { Lease } from './leases.ts';
-import { counted, type Progress, reporting } from './progress.ts';
 import { readTar } from './tar.ts';
 
 /** An image archive whose files are in the content store. Names are keys and nothing else: no path is made of them. */

@@ -1,5 +1,5 @@
+import { errors } from '../errors.ts';
 import { readerOf } from './byte-reader.ts';
-import { errors } from './errors.ts';
 import { blockSize, parseHeader, parsePax, type TarHeader } from './tar-header.ts';
 
 /** An entry of an outer archive: an image archive holds a handful of files, and links among them. */

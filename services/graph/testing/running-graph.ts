@@ -1,0 +1,48 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { silentLogger } from '../../../kit/log.ts';
+import { type Running, serviceConfig } from '../../../kit/service.ts';
+import { start } from '../service.ts';
+import { type FakeLayers, serveFakeLayers } from './fake-layers.ts';
+import { dialGraph, type GraphClient, initialise } from './graph-client.ts';
+
+export interface RunningGraph extends GraphClient {
+  fake: FakeLayers;
+  dataRoot: string;
+  /** Stops the service and starts it anew on the same root; the clients go on. */
+  restart(): Promise<void>;
+  blobs(): Promise<string[]>;
+}
+
+/** A root of its own, a layer store in memory, and the service over it; all gone after the test. */
+export async function startGraph(t: TestContext, options: { initialised?: boolean } = {}): Promise<RunningGraph> {
+  const { dataRoot, execRoot } = await makeRoots(t);
+  const fake = await serveFakeLayers(join(execRoot, 'graphdriver.sock'), dataRoot);
+  const config = serviceConfig({ role: 'graph', dataRoot, execRoot, log: silentLogger() });
+  let running: Running = await start(config);
+  const client = dialGraph(`unix://${execRoot}/graph.sock`);
+  t.after(async () => {
+    client.channel.close();
+    await running.stop();
+    await fake.stop();
+  });
+  if (options.initialised !== false) await initialise(client, fake);
+  return {
+    ...client,
+    fake,
+    dataRoot,
+    async restart() {
+      await running.stop();
+      running = await start(config);
+    },
+    blobs: () => readdir(join(dataRoot, 'graph', 'blobs', 'sha256')),
+  };
+}
+
+export async function makeRoots(t: TestContext): Promise<{ dataRoot: string; execRoot: string }> {
+  const root = await mkdtemp(join(tmpdir(), 'longshore-graph-'));
+  t.after(() => rm(root, { recursive: true, force: true }));
+  return { dataRoot: join(root, 'data'), execRoot: join(root, 'run') };
+}
