@@ -1,0 +1,135 @@
+import type { Control } from '../../kit/control.ts';
+import type { Logger } from '../../kit/log.ts';
+import { createKeyedQueue } from '../../kit/queue.ts';
+import { InitRequest } from '../../proto/gen/longshore/network/v1/control.ts';
+import { type Engine, markOf } from './engine.ts';
+import type { HostNetwork } from './host-network.ts';
+import type { PortTable } from './port-table.ts';
+import type { Remains } from './remains.ts';
+import { mappingsOf } from './sandbox-ports.ts';
+import type { Sandboxes } from './sandboxes.ts';
+
+/** Whom the service works for, and the beginning and the end of that. One such verb at a time. */
+export interface NetworkControl {
+  engine(): Engine | undefined;
+  /** Carries on with what the last Init said. Without one, nothing happens. */
+  resume(): Promise<void>;
+  init(request: InitRequest): Promise<{ engine: Engine; warnings: string[] }>;
+  /** Makes the set of sandboxes exactly this one. */
+  reconcile(keep: readonly string[]): Promise<{ removed: string[]; missing: string[]; problems: string[] }>;
+  /** Forgets Init. Returns what could not be taken down. */
+  drain(keep: readonly string[]): Promise<string[]>;
+}
+
+export interface ControlContext {
+  control: Control;
+  hostNetwork: HostNetwork;
+  sandboxes(): Sandboxes;
+  ports: PortTable;
+  remains: Remains;
+  log: Logger;
+  /** The verbs of sandboxes answer, or no longer do. */
+  setServing(isServing: boolean): void;
+}
+
+export function createNetworkControl(context: ControlContext): NetworkControl {
+  const { control, hostNetwork, ports, log } = context;
+  const queue = createKeyedQueue();
+  const oneAtATime = <T>(work: () => Promise<T>) => queue.run('control', work);
+  let current: Engine | undefined;
+  let hasAdopted = false;
+
+  /** The sockets of published ports, which ended with the process before. */
+  async function adoptPorts(): Promise<void> {
+    if (hasAdopted) return;
+    hasAdopted = true;
+    const adoptions = context
+      .sandboxes()
+      .all()
+      .map(async ({ id, spec, sandbox }) => {
+        const mappings = mappingsOf(sandbox);
+        const lost = await ports.adopt(
+          id,
+          spec.containerName.replace(/^\//, ''),
+          mappings,
+          mappings[0]?.targetAddress ?? '',
+        );
+        for (const port of lost)
+          log.warn({ sandbox: id, port: port.hostPort }, 'another program listens on a published port');
+      });
+    await Promise.all(adoptions);
+  }
+
+  async function setUp(engineId: string, policy: InitRequest) {
+    const sandboxes = context.sandboxes();
+    sandboxes.settleRemains();
+    const standing = sandboxes.all();
+    const attached = standing.filter((record) => record.sandbox.endpoints.length > 0).length;
+    const result = await hostNetwork.setUp(engineId, policy, attached, sandboxes.mappings());
+    const endpoints = standing.flatMap((record) => record.sandbox.endpoints);
+    context.remains.sweep({
+      markPrefix: markOf(engineId, ''),
+      marks: new Set(endpoints.map((endpoint) => markOf(engineId, endpoint.id))),
+      sandboxes: new Set(standing.map((record) => record.id)),
+      isIsolated: !policy.icc,
+    });
+    await adoptPorts();
+    current = result.engine;
+    context.setServing(true);
+    for (const warning of result.warnings) log.warn(warning);
+    return result;
+  }
+
+  return {
+    engine: () => current,
+
+    resume: () =>
+      oneAtATime(async () => {
+        const remembered = control.remembered();
+        if (remembered === undefined) return;
+        try {
+          await setUp(remembered.engineId, InitRequest.decode(remembered.policy));
+        } catch (error) {
+          log.error({ err: error }, 'cannot carry on with the last initialisation; waiting for the next');
+        }
+      }),
+
+    init: (request) =>
+      oneAtATime(async () => {
+        const policy = {
+          ...request,
+          fence: undefined,
+          bridgeName: request.bridgeName === '' ? 'longshore0' : request.bridgeName,
+        };
+        const accepted = control.accept(request.fence, InitRequest.encode(policy).finish());
+        const result = await setUp(control.fence().engineId, policy);
+        accepted.remember();
+        return result;
+      }),
+
+    reconcile: (keep) =>
+      oneAtATime(async () => {
+        const sandboxes = context.sandboxes();
+        const { removed, problems } = await sandboxes.keepOnly(new Set(keep));
+        const whole = new Set(
+          sandboxes
+            .all()
+            .filter(sandboxes.stands)
+            .map((record) => record.id),
+        );
+        return { removed, missing: keep.filter((id) => !whole.has(id)), problems };
+      }),
+
+    drain: (keep) =>
+      oneAtATime(async () => {
+        const { engineId } = control.fence();
+        const sandboxes = context.sandboxes();
+        context.setServing(false);
+        const { problems } = await sandboxes.keepOnly(new Set(keep));
+        if (engineId !== '' && sandboxes.all().length === 0) problems.push(...(await hostNetwork.takeAway(engineId)));
+        current = undefined;
+        control.forget();
+        return problems;
+      }),
+  };
+}

@@ -1,0 +1,69 @@
+import { errors } from './errors.ts';
+import {
+  type FirewallPlan,
+  type PortMapping,
+  publishRules,
+  removalRules,
+  tableRules,
+  unpublishRules,
+} from './firewall-rules.ts';
+import type { Kernel } from './kernel.ts';
+
+/** The engine's nft table: who may talk to whom, and the published ports. */
+export interface Firewall {
+  /** Makes the whole table anew, in one step; what passes meanwhile sees the old one or the new one. */
+  rebuild(plan: FirewallPlan, ports: readonly PortMapping[]): void;
+  /** Adds ports. When somebody has flushed the table it is made anew with `all`. */
+  publish(plan: FirewallPlan, ports: readonly PortMapping[], all: () => readonly PortMapping[]): void;
+  unpublish(plan: FirewallPlan, ports: readonly PortMapping[], rest: () => readonly PortMapping[]): void;
+  /** True when our chains stand with their rules. */
+  isIntact(plan: FirewallPlan): boolean;
+  remove(table: string): void;
+}
+
+/** `longshore_` and enough of the engine's id to be its own. */
+export function tableName(engineId: string): string {
+  return `longshore_${engineId.slice(0, 12)}`;
+}
+
+export function createFirewall(kernel: Kernel): Firewall {
+  const rebuild = (plan: FirewallPlan, ports: readonly PortMapping[]) => {
+    try {
+      kernel.nft.run(tableRules(plan, ports));
+    } catch (error) {
+      throw unavailable(error);
+    }
+  };
+  const change = (rules: string, otherwise: () => void) => {
+    if (rules === '') return;
+    try {
+      kernel.nft.run(rules);
+    } catch {
+      otherwise();
+    }
+  };
+  return {
+    rebuild,
+    publish: (plan, ports, all) => change(publishRules(plan.table, ports), () => rebuild(plan, all())),
+    unpublish: (plan, ports, rest) => change(unpublishRules(plan.table, ports), () => rebuild(plan, rest())),
+    isIntact(plan) {
+      try {
+        return kernel.nft.run(`list chain ip ${plan.table} postrouting\n`).includes('masquerade');
+      } catch {
+        return false;
+      }
+    },
+    remove(table) {
+      try {
+        kernel.nft.run(removalRules(table));
+      } catch (error) {
+        throw unavailable(error);
+      }
+    },
+  };
+}
+
+function unavailable(error: unknown) {
+  const problem = error instanceof Error ? error.message : String(error);
+  return errors.firewallUnavailable({ problem }, { cause: error });
+}

@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { createNetworkNamespaces, type NetworkNamespaces } from '../../kit/linux/namespaces.ts';
+import { createNftables, type Nftables } from '../../kit/linux/nftables.ts';
+import { createRtnetlink, type Rtnetlink } from '../../kit/linux/rtnetlink.ts';
+import { createSysctls, type Sysctls } from '../../kit/linux/sysctls.ts';
+
+/** All that this service asks of the kernel. */
+export interface Kernel {
+  namespaces: NetworkNamespaces;
+  links: Rtnetlink;
+  /** Opened when first needed: an engine with --iptables=false runs where there is none. */
+  nft: Pick<Nftables, 'run'>;
+  /** Those under `net` are of the namespace that the thread is in. */
+  sysctls: Sysctls;
+  /** Runs iptables(8); undefined where there is none. Rejects with what it said. */
+  iptables: ((args: readonly string[]) => Promise<string>) | undefined;
+}
+
+const iptablesPaths = ['/usr/sbin/iptables', '/sbin/iptables', '/usr/bin/iptables', '/usr/local/sbin/iptables'];
+const iptablesTimeoutMs = 10_000;
+
+/** `sysctlRoot`: in a container /proc/sys may be read-only, and the writable one of the host be mounted elsewhere. */
+export function createKernel(sysctlRoot?: string): Kernel {
+  const path = iptablesPaths.find(existsSync);
+  const run = promisify(execFile);
+  return {
+    namespaces: createNetworkNamespaces(),
+    links: createRtnetlink(),
+    nft: openedLater(createNftables),
+    sysctls: createSysctls(sysctlRoot),
+    iptables:
+      path === undefined
+        ? undefined
+        : async (args) => (await run(path, [...args], { timeout: iptablesTimeoutMs, env: { LC_ALL: 'C' } })).stdout,
+  };
+}
+
+function openedLater(open: () => Nftables): Pick<Nftables, 'run'> {
+  let opened: Nftables | undefined;
+  return {
+    run(commands) {
+      opened ??= open();
+      return opened.run(commands);
+    },
+  };
+}
+
+/** Writes only what is another value: a read-only /proc/sys does no harm where all is as wanted. */
+export function setSysctl(kernel: Kernel, name: string, value: string): void {
+  if (kernel.sysctls.read(name) !== value) kernel.sysctls.write(name, value);
+}

@@ -1,0 +1,65 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Resolvers } from './resolvers.ts';
+import { formatResolvConf } from './resolvers.ts';
+
+/** The files that a container sees as /etc/resolv.conf, /etc/hosts and /etc/hostname. */
+export interface SandboxFiles {
+  resolvConfPath: string;
+  hostsPath: string;
+  hostnamePath: string;
+}
+
+export interface HostsEntry {
+  address: string;
+  names: readonly string[];
+}
+
+export interface FilesContent {
+  resolvers: Resolvers;
+  hostname: string;
+  /** The beginning of the hosts file; the loopback's own lines, or the host's whole file. */
+  hostsBase: string;
+  hosts: readonly HostsEntry[];
+}
+
+/** What /etc/hosts begins with in a namespace of its own. */
+export const loopbackHosts =
+  '127.0.0.1\tlocalhost\n' +
+  '::1\tlocalhost ip6-localhost ip6-loopback\n' +
+  'fe00::\tip6-localnet\n' +
+  'ff00::\tip6-mcastprefix\n' +
+  'ff02::1\tip6-allnodes\n' +
+  'ff02::2\tip6-allrouters\n';
+
+/** For a sandbox in the host's namespace, which meets the network under the host's names. */
+export function hostsOfHost(): string {
+  try {
+    const text = readFileSync('/etc/hosts', 'utf8');
+    return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+  } catch {
+    return loopbackHosts;
+  }
+}
+
+export function filesOf(directory: string): SandboxFiles {
+  return {
+    resolvConfPath: join(directory, 'resolv.conf'),
+    hostsPath: join(directory, 'hosts'),
+    hostnamePath: join(directory, 'hostname'),
+  };
+}
+
+/** Their content follows from the record, so a crash costs nothing and no fsync is needed. */
+export function writeFiles(directory: string, content: FilesContent): void {
+  const paths = filesOf(directory);
+  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  const hosts = content.hosts.map((entry) => `${entry.address}\t${entry.names.join(' ')}\n`).join('');
+  writeFileSync(paths.resolvConfPath, formatResolvConf(content.resolvers), { mode: 0o644 });
+  writeFileSync(paths.hostsPath, content.hostsBase + hosts, { mode: 0o644 });
+  writeFileSync(paths.hostnamePath, `${content.hostname}\n`, { mode: 0o644 });
+}
+
+export function removeFiles(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+}
