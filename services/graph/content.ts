@@ -48,8 +48,8 @@ export async function openContentStore(dataRoot: string): Promise<ContentStore> 
         const { digest, size } = await write(file, source);
         await lease.hold(digest);
         const stored = keep(file, fileOf(digest), size, blobs);
-        // Whoever uses the blob sees the failure; until then it is nobody's.
-        stored.catch(() => undefined);
+        // Whoever uses the blob sees a failure.
+        lease.attend(stored);
         return { digest, size, stored };
       } catch (error) {
         await rm(file, { force: true });

@@ -59,3 +59,22 @@ function inUse(m: { how: Hindrance; image: string; container: string; reference:
       return `conflict: unable to delete ${m.image} (must be forced) - image is being used by stopped container ${m.container}`;
   }
 }
+
+/** A part of an archive that is wrong. Names in archives are as long as their makers like; an answer's trailers are not. */
+export function badArchive(part: string, problem: string, cause?: unknown): Error {
+  return errors.badArchive({ part: clipped(part), problem: clipped(problem) }, { cause });
+}
+
+export function badReference(reference: string, problem: string): Error {
+  return errors.badReference({ reference: clipped(reference), problem: clipped(problem) });
+}
+
+export function imageNotFound(reference: string): Error {
+  return errors.imageNotFound({ reference: clipped(reference) });
+}
+
+const longest = 400;
+
+function clipped(text: string): string {
+  return text.length <= longest ? text : `${text.slice(0, longest)}…`;
+}

@@ -62,7 +62,7 @@ export async function* importImage(
     graph.events.publish();
     yield { kind: 'imported', id };
   } finally {
-    await graph.garbage.collect(lease.release());
+    await graph.garbage.collect(await lease.release());
   }
 }
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { errors } from './errors.ts';
+import { badArchive } from './errors.ts';
 
 /** No JSON document of an image is longer. */
 export const longestDocument = 8 * 1024 * 1024;
@@ -10,11 +10,11 @@ export function parseDocument<T extends z.ZodMiniType>(bytes: Uint8Array, part: 
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw errors.badArchive({ part, problem: 'is not JSON' }, { cause });
+    throw badArchive(part, 'is not JSON', cause);
   }
   const parsed = z.safeParse(shape, value);
   if (parsed.success) return parsed.data;
-  throw errors.badArchive({ part, problem: describe(parsed.error.issues[0]) }, { cause: parsed.error });
+  throw badArchive(part, describe(parsed.error.issues[0]), parsed.error);
 }
 
 function describe(issue: z.core.$ZodIssue | undefined): string {

@@ -13,8 +13,10 @@ export interface Leases {
 
 export interface Lease {
   hold(key: string): Promise<void>;
+  /** Work in the background on what is held; a release waits for it. */
+  attend(work: Promise<unknown>): void;
   /** Ends the lease; gives what it held, last first. */
-  release(): string[];
+  release(): Promise<string[]>;
 }
 
 export function createLeases(): Leases {
@@ -24,6 +26,7 @@ export function createLeases(): Leases {
   return {
     open() {
       const keys = new Set<string>();
+      const attended: Promise<unknown>[] = [];
       return {
         async hold(key) {
           if (keys.has(key)) return;
@@ -32,7 +35,11 @@ export function createLeases(): Leases {
           // A removal that began earlier will not look again.
           await removals.get(key)?.catch(() => undefined);
         },
-        release() {
+        attend(work) {
+          attended.push(work);
+        },
+        async release() {
+          await Promise.allSettled(attended);
           for (const key of keys) {
             const others = (held.get(key) ?? 0) - 1;
             if (others > 0) held.set(key, others);

@@ -36,7 +36,7 @@ export async function* loadImages(
       yield record(graph, image, layers);
     }
   } finally {
-    await graph.garbage.collect(lease.release());
+    await graph.garbage.collect(await lease.release());
   }
 }
 

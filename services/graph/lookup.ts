@@ -1,5 +1,5 @@
 import type { Digest } from './digest.ts';
-import { errors } from './errors.ts';
+import { errors, imageNotFound } from './errors.ts';
 import type { Graph } from './graph.ts';
 import type { Image } from './records/images.ts';
 import { type NameReference, parseReference, referenceText, repositoryOf } from './reference.ts';
@@ -26,7 +26,7 @@ export function findImage(graph: Graph, text: string, options: { evenDamaged?: b
     const image = byPrefix(graph, text, byId);
     if (image !== undefined) return { image };
   }
-  throw errors.imageNotFound({ reference: referenceText(reference) });
+  throw imageNotFound(referenceText(reference));
 }
 
 function byTag(graph: Graph, name: NameReference, byId: (id: Digest) => Image | undefined): Found | undefined {

@@ -1,5 +1,5 @@
 import { type Digest, isDigest } from './digest.ts';
-import { errors } from './errors.ts';
+import { badReference } from './errors.ts';
 
 /**
  * What a user may type for an image. A *name* is `[domain/]path[:tag][@digest]`; short names stay as they are typed, and
@@ -38,18 +38,18 @@ export function parseReference(text: string): Reference {
 
 export function parseName(text: string): NameReference {
   if (wholeHex.test(text)) {
-    throw bad(text, `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`);
+    throw badReference(text, `invalid repository name (${text}), cannot specify 64-byte hexadecimal strings`);
   }
   const own = text.slice(domainOf(text).length);
   const remote = own.split(':', 1)[0] ?? '';
   if (remote.toLowerCase() !== remote) {
-    throw bad(text, `invalid reference format: repository name (${remote}) must be lowercase`);
+    throw badReference(text, `invalid reference format: repository name (${remote}) must be lowercase`);
   }
   const match = text.length <= longest ? wholeReference.exec(text) : null;
   const [, typed, tag, digest] = match ?? [];
-  if (typed === undefined) throw bad(text, 'invalid reference format');
+  if (typed === undefined) throw badReference(text, 'invalid reference format');
   if (typed.length - domainOf(typed).length > 255) {
-    throw bad(text, 'repository name must not be more than 255 characters');
+    throw badReference(text, 'repository name must not be more than 255 characters');
   }
   return {
     kind: 'name',
@@ -62,10 +62,11 @@ export function parseName(text: string): NameReference {
 /** The name of a tag to make; `latest` when `tag` is empty. */
 export function tagName(repository: string, tag: string): string {
   const name = parseName(tag === '' ? repository : `${repository}:${tag}`);
-  if (name.digest !== undefined) throw bad(repository, 'refusing to create a tag with a digest reference');
-  if (tag !== '' && (!wholeTag.test(tag) || name.tag !== tag)) throw bad(`${repository}:${tag}`, 'invalid tag format');
+  if (name.digest !== undefined) throw badReference(repository, 'refusing to create a tag with a digest reference');
+  if (tag !== '' && (!wholeTag.test(tag) || name.tag !== tag))
+    throw badReference(`${repository}:${tag}`, 'invalid tag format');
   if (name.repository === 'sha256') {
-    throw bad(repository, 'refusing to create an ambiguous tag using digest algorithm as name');
+    throw badReference(repository, 'refusing to create an ambiguous tag using digest algorithm as name');
   }
   return `${name.repository}:${name.tag ?? 'latest'}`;
 }
@@ -97,12 +98,8 @@ function familiar(repository: string): string {
 }
 
 function checkDigest(text: string, digest: string): Digest {
-  if (!digest.startsWith('sha256:')) throw bad(text, 'unsupported digest algorithm');
-  if (digest.length !== 'sha256:'.length + 64) throw bad(text, 'invalid checksum digest length');
-  if (!isDigest(digest)) throw bad(text, 'invalid checksum digest format');
+  if (!digest.startsWith('sha256:')) throw badReference(text, 'unsupported digest algorithm');
+  if (digest.length !== 'sha256:'.length + 64) throw badReference(text, 'invalid checksum digest length');
+  if (!isDigest(digest)) throw badReference(text, 'invalid checksum digest format');
   return digest;
-}
-
-function bad(reference: string, problem: string): Error {
-  return errors.badReference({ reference, problem });
 }

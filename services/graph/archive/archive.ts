@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import type * as z from 'zod/mini';
 import type { ContentStore, Ingested } from '../content.ts';
-import { errors } from '../errors.ts';
+import { badArchive } from '../errors.ts';
 import { longestDocument, parseDocument } from '../json.ts';
 import type { Lease } from '../leases.ts';
 import { counted, type Progress, reporting } from '../progress.ts';
@@ -78,15 +78,14 @@ function archiveOf(
     has: (name) => find(name) !== undefined,
     async blob(name) {
       const file = find(name);
-      if (file === undefined) throw errors.badArchive({ part: name, problem: 'is named in the archive but not in it' });
+      if (file === undefined) throw badArchive(name, 'is named in the archive but not in it');
       await file.stored;
       return file;
     },
     async bytes(name) {
       const { digest } = await archive.blob(name);
       const bytes = await content.read(digest, longestDocument);
-      if (bytes === undefined)
-        throw errors.badArchive({ part: name, problem: `is longer than ${longestDocument} bytes` });
+      if (bytes === undefined) throw badArchive(name, `is longer than ${longestDocument} bytes`);
       return bytes;
     },
     document: async (name, shape) => parseDocument(await archive.bytes(name), name, shape),

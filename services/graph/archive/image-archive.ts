@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { Ingested } from '../content.ts';
 import { type Digest, digestOf } from '../digest.ts';
-import { errors } from '../errors.ts';
+import { badArchive, errors } from '../errors.ts';
 import { diffIdsOf, type ImageFile, parseImageFile } from '../image-file.ts';
 import { parseName, referenceText } from '../reference.ts';
 import type { Archive } from './archive.ts';
@@ -59,10 +59,9 @@ async function describe(archive: Archive, parts: ImageParts): Promise<ArchivedIm
   const [expected, actual] = [parts.layers.length, diffIds.length];
   if (expected !== actual) {
     const problem = `invalid manifest, layers length mismatch: expected ${expected}, got ${actual}`;
-    throw errors.badArchive({ part: parts.config, problem });
+    throw badArchive(parts.config, problem);
   }
-  if (actual > mostLayers)
-    throw errors.badArchive({ part: parts.config, problem: `has more than ${mostLayers} layers` });
+  if (actual > mostLayers) throw badArchive(parts.config, `has more than ${mostLayers} layers`);
 
   const layers: ArchivedImage['layers'] = [];
   for (const [i, diffId] of diffIds.entries()) {
@@ -80,14 +79,14 @@ async function describe(archive: Archive, parts: ImageParts): Promise<ArchivedIm
 function checkName(name: string, digest: Digest): void {
   const hex = /^(?:\.\/)?blobs\/sha256\/([0-9a-f]{64})$/.exec(name)?.[1];
   if (hex !== undefined && digest !== `sha256:${hex}`) {
-    throw errors.badArchive({ part: name, problem: `has the digest ${digest}` });
+    throw badArchive(name, `has the digest ${digest}`);
   }
 }
 
 function tagOf(text: string): string {
   const name = parseName(text);
   if (name.tag === undefined || name.digest !== undefined) {
-    throw errors.badArchive({ part: 'manifest.json', problem: `invalid tag "${text}"` });
+    throw badArchive('manifest.json', `invalid tag "${text}"`);
   }
   return referenceText(name);
 }

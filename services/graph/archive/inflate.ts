@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
-import { errors } from '../errors.ts';
+import { badArchive } from '../errors.ts';
 
 /** Large pieces: zlib in Node spends more on handing over small ones than on inflating them. */
 const pieces = { chunkSize: 1024 * 1024, highWaterMark: 1024 * 1024 };
@@ -28,9 +28,7 @@ export async function* inflate(source: AsyncIterable<Uint8Array>, part: string):
   try {
     for await (const chunk of inflater) yield chunk as Uint8Array;
   } catch (error) {
-    throw isDamage(error)
-      ? errors.badArchive({ part, problem: `is damaged ${compression} data` }, { cause: error })
-      : error;
+    throw isDamage(error) ? badArchive(part, `is damaged ${compression} data`, error) : error;
   } finally {
     inflater.destroy();
   }
@@ -43,10 +41,7 @@ function inflaterFor(compression: Compression, part: string) {
     case 'zstd':
       return createZstdDecompress(pieces);
     default:
-      throw errors.badArchive({
-        part,
-        problem: `is compressed with ${compression}; plain tar, gzip and zstd are understood`,
-      });
+      throw badArchive(part, `is compressed with ${compression}; plain tar, gzip and zstd are understood`);
   }
 }
 

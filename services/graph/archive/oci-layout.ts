@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { isDigest } from '../digest.ts';
-import { errors } from '../errors.ts';
+import { badArchive } from '../errors.ts';
 import { hostArchitecture } from '../platform.ts';
 import type { Archive } from './archive.ts';
 import type { ImageParts } from './image-archive.ts';
@@ -24,11 +24,10 @@ const mostManifests = 1000;
 /** The images of an OCI image layout (image-spec, image-layout.md): for each name, the one for this host. */
 export async function describeOciImages(archive: Archive): Promise<ImageParts[]> {
   if (!archive.has('index.json')) {
-    throw errors.badArchive({ part: 'the archive', problem: 'is no image archive: it has no manifest.json' });
+    throw badArchive('the archive', 'is no image archive: it has no manifest.json');
   }
   const { manifests } = await archive.document('index.json', index);
-  if (manifests.length > mostManifests)
-    throw errors.badArchive({ part: 'index.json', problem: 'has too many manifests' });
+  if (manifests.length > mostManifests) throw badArchive('index.json', 'has too many manifests');
   const images: ImageParts[] = [];
   for (const entry of manifests) {
     if (isAttestation(entry)) continue;
@@ -48,11 +47,10 @@ async function manifestFor(archive: Archive, top: Descriptor): Promise<string> {
       ({ platform }) => platform?.os === 'linux' && platform.architecture === hostArchitecture(),
     );
     const chosen = fitting ?? here[0];
-    if (chosen === undefined)
-      throw errors.badArchive({ part: fileOf(entry), problem: 'lists no image of this archive' });
+    if (chosen === undefined) throw badArchive(fileOf(entry), 'lists no image of this archive');
     entry = chosen;
   }
-  throw errors.badArchive({ part: 'index.json', problem: 'lists indexes within indexes' });
+  throw badArchive('index.json', 'lists indexes within indexes');
 }
 
 /** Builders list statements about an image beside it, as images of no platform. */
@@ -61,7 +59,7 @@ function isAttestation({ platform }: Descriptor): boolean {
 }
 
 function fileOf({ digest }: Descriptor): string {
-  if (!isDigest(digest)) throw errors.badArchive({ part: 'index.json', problem: `${digest} is not a sha256 digest` });
+  if (!isDigest(digest)) throw badArchive('index.json', `${digest} is not a sha256 digest`);
   return `blobs/${digest.replace(':', '/')}`;
 }
 

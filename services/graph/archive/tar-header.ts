@@ -1,4 +1,4 @@
-import { errors } from '../errors.ts';
+import { badArchive } from '../errors.ts';
 
 /** One header block of a tar archive (POSIX.1-1988 ustar; GNU's old header where the magic says so). */
 export interface TarHeader {
@@ -13,10 +13,10 @@ export const blockSize = 512;
 /** Undefined for the block of zeros that ends an archive. `part` names the archive in BAD_ARCHIVE. */
 export function parseHeader(block: Buffer, part: string): TarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
-  if (number(block, 148, 8) !== checksum(block)) throw errors.badArchive({ part, problem: 'is not a tar archive' });
+  if (number(block, 148, 8) !== checksum(block)) throw badArchive(part, 'is not a tar archive');
   const size = number(block, 124, 12);
   if (size === undefined || !Number.isSafeInteger(size) || size < 0) {
-    throw errors.badArchive({ part, problem: 'has an entry without a valid size' });
+    throw badArchive(part, 'has an entry without a valid size');
   }
   const name = text(block, 0, 100);
   // GNU's old format keeps times where ustar has the prefix; its magic ends in a blank.
@@ -64,7 +64,7 @@ export function parsePax(bytes: Buffer, part: string): Map<string, string> {
     const end = at + length;
     const equals = bytes.indexOf(0x3d, blank);
     if (!Number.isInteger(length) || length <= 0 || end > bytes.length || equals < 0 || equals >= end) {
-      throw errors.badArchive({ part, problem: 'has a malformed pax header' });
+      throw badArchive(part, 'has a malformed pax header');
     }
     records.set(bytes.toString('utf8', blank + 1, equals), bytes.toString('utf8', equals + 1, end - 1));
     at = end;

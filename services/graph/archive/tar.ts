@@ -1,4 +1,4 @@
-import { errors } from '../errors.ts';
+import { badArchive } from '../errors.ts';
 import { readerOf } from './byte-reader.ts';
 import { blockSize, parseHeader, parsePax, type TarHeader } from './tar-header.ts';
 
@@ -27,16 +27,16 @@ export async function* readTar(source: AsyncIterable<Uint8Array>, part: string):
     const block = await reader.read(blockSize);
     // Some writers leave the end mark out.
     if (block.length === 0) return undefined;
-    if (block.length < blockSize) throw errors.badArchive({ part, problem: 'is cut off' });
+    if (block.length < blockSize) throw badArchive(part, 'is cut off');
     return parseHeader(block, part);
   };
   const padding = async (size: number) => {
     await reader.read((blockSize - (size % blockSize)) % blockSize);
   };
   const metadata = async (size: number) => {
-    if (size > longestMetadata) throw errors.badArchive({ part, problem: 'has a header of more than 1 MiB' });
+    if (size > longestMetadata) throw badArchive(part, 'has a header of more than 1 MiB');
     const bytes = await reader.read(size);
-    if (bytes.length < size) throw errors.badArchive({ part, problem: 'is cut off in a header' });
+    if (bytes.length < size) throw badArchive(part, 'is cut off in a header');
     await padding(size);
     return bytes;
   };
@@ -44,7 +44,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>, part: string):
   try {
     let entries = 0;
     for (let head = await header(); head !== undefined; head = await header()) {
-      if (++entries > mostEntries) throw errors.badArchive({ part, problem: `has more than ${mostEntries} entries` });
+      if (++entries > mostEntries) throw badArchive(part, `has more than ${mostEntries} entries`);
       switch (head.type) {
         case 'L':
           overrides.set('path', untilNul(await metadata(head.size)));
@@ -63,8 +63,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>, part: string):
       const size = sizeOf(overrides.get('size'), head.size, part);
       const target = overrides.get('linkpath') ?? head.linkName;
       overrides = new Map();
-      if (name.length > longestName)
-        throw errors.badArchive({ part, problem: 'has a name of more than 4096 characters' });
+      if (name.length > longestName) throw badArchive(part, 'has a name of more than 4096 characters');
 
       if (head.type === '1' || head.type === '2') {
         yield { type: 'link', name, target, isSymbolic: head.type === '2' };
@@ -76,7 +75,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>, part: string):
         }
         await padding(size);
       } else if (head.type === 'S') {
-        throw errors.badArchive({ part: name, problem: 'is a sparse file; write the archive without --sparse' });
+        throw badArchive(name, 'is a sparse file; write the archive without --sparse');
       } else {
         await skip(reader.take(size), size, name);
         await padding(size);
@@ -101,7 +100,7 @@ function bodyOf(source: AsyncGenerator<Uint8Array, void>, size: number, name: st
           read += next.value.length;
           return next;
         }
-        if (read < size) throw errors.badArchive({ part: name, problem: 'is cut off' });
+        if (read < size) throw badArchive(name, 'is cut off');
         return { done: true, value: undefined };
       },
     }),
@@ -111,14 +110,14 @@ function bodyOf(source: AsyncGenerator<Uint8Array, void>, size: number, name: st
 async function skip(source: AsyncIterable<Uint8Array>, size: number, name: string): Promise<void> {
   let read = 0;
   for await (const piece of source) read += piece.length;
-  if (read < size) throw errors.badArchive({ part: name, problem: 'is cut off' });
+  if (read < size) throw badArchive(name, 'is cut off');
 }
 
 function sizeOf(pax: string | undefined, size: number, part: string): number {
   if (pax === undefined) return size;
   const value = Number(pax);
   if (!/^[0-9]+$/.test(pax) || !Number.isSafeInteger(value)) {
-    throw errors.badArchive({ part, problem: 'has an entry without a valid size' });
+    throw badArchive(part, 'has an entry without a valid size');
   }
   return value;
 }
