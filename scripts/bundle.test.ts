@@ -35,7 +35,7 @@ test('each role becomes a program that needs nothing but dist', (t) => {
     ...kit,
     'services/graph/main.ts': says('graph'),
     'services/daemon/main.ts': says('daemon'),
-    'services/daemon/embedded.ts': says('all'),
+    'services/embedded.ts': says('all'),
     'gateway/main.ts': "import { text } from '../kit/text.ts'; console.log(text, 'gateway');",
   });
   assert.equal(bundle(root).stderr, '');

@@ -4,7 +4,7 @@
  *
  *   dist/<role>.cjs          switches the compile cache on and loads the bundle; the file to start
  *   dist/<role>.bundle.cjs   the role with all it imports; CommonJS, which starts 6 ms sooner than ESM
- *   dist/embedded.cjs        the same for services/daemon/embedded.ts, the seven in one process
+ *   dist/embedded.cjs        the same for services/embedded.ts, the seven in one process
  *   dist/.cache              V8's compile cache
  *
  * Whatever else the code needs from its folder it names by a literal `new URL('./<file>', import.meta.url)`, which is
@@ -36,7 +36,7 @@ function placeInDist(source: string): string {
     .replace(/\.ts$/, '')
     .split('/');
   if (rest.at(-1) === 'main') return `${folder}.cjs`;
-  if (folder === 'daemon' && rest.join('/') === 'embedded') return 'embedded.cjs';
+  if (path === 'services/embedded.ts') return 'embedded.cjs';
   if (rest.at(-1)?.endsWith('-worker')) return `${[folder, ...rest].join('-')}.cjs`;
   throw new Error(`${path} is named by a URL, but is neither a main.ts nor a *-worker.ts`);
 }
@@ -72,7 +72,7 @@ async function sources(...patterns: string[]): Promise<string[]> {
 /** Bundles everything into `out`; returns the names of the programs. */
 async function bundle(out: string): Promise<string[]> {
   const copies = new Map<string, string>();
-  const programs = await sources('services/*/main.ts', 'gateway/main.ts', 'services/daemon/embedded.ts');
+  const programs = await sources('services/*/main.ts', 'gateway/main.ts', 'services/embedded.ts');
   const workers = await sources('{services,gateway,kit}/**/*-worker.ts');
   const names = programs.map((source) => basename(placeInDist(source), '.cjs'));
   await build({

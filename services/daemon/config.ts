@@ -1,0 +1,168 @@
+import { existsSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
+import { resolve } from 'node:path';
+import type { LogLevel } from '../../kit/log.ts';
+import type { Role } from '../../kit/roles.ts';
+import { errors } from './config-errors.ts';
+import { readConfigFile } from './config-file.ts';
+import type { Flags } from './flags.ts';
+
+export interface Ulimit {
+  name: string;
+  /** -1: no limit. */
+  soft: bigint;
+  hard: bigint;
+}
+
+/** The engine's configuration: complete, each value well-formed by itself. Conflicts are for the first boot step. */
+export interface Config {
+  /** `unix:///path`, `tcp://host:port`. */
+  readonly hosts: readonly string[];
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly pidfile: string;
+  readonly group?: string;
+  /** An existing bridge; undefined: make `bridgeName`. */
+  readonly bridge?: string;
+  readonly bridgeName: string;
+  readonly bip?: string;
+  readonly disableNetwork: boolean;
+  readonly icc: boolean;
+  readonly iptables: boolean;
+  readonly ipForward: boolean;
+  readonly bindingIp: string;
+  /** 0: the default route's. */
+  readonly mtu: number;
+  readonly dns: readonly string[];
+  readonly dnsSearch: readonly string[];
+  readonly dnsOptions: readonly string[];
+  readonly insecureRegistries: readonly string[];
+  /** Undefined: used before, else the first that works. */
+  readonly storageDriver?: string;
+  readonly storageOptions: readonly string[];
+  readonly defaultUlimits: readonly Ulimit[];
+  readonly defaultRuntime: string;
+  readonly runtimes: readonly { name: string; path: string }[];
+  readonly cgroupParent: string;
+  readonly selinux: boolean;
+  readonly liveRestore: boolean;
+  readonly logLevel: LogLevel;
+  readonly logFormat: 'text' | 'json';
+  /** Services that run elsewhere. */
+  readonly endpoints: Readonly<Partial<Record<Role, string>>>;
+}
+
+const usualConfigFile = '/etc/longshore/daemon.json';
+
+/** Flags, then the configuration file, then defaults. `environment` is looked at for DOCKER_DRIVER, which beats the flag. */
+export function resolveConfig(given: Flags, environment: NodeJS.ProcessEnv): Config {
+  const file = given.configFile ?? (existsSync(usualConfigFile) ? usualConfigFile : undefined);
+  const flags = file === undefined ? given : { ...readConfigFile(file, given), ...given };
+  const execRoot = resolve(flags.execRoot ?? '/run/longshore');
+  const storageDriver = environment['DOCKER_DRIVER'] || flags.storageDriver;
+  return {
+    hosts: (flags.host ?? [`unix://${execRoot}/docker.sock`]).map(host),
+    dataRoot: resolve(flags.dataRoot ?? '/var/lib/longshore'),
+    execRoot,
+    pidfile: resolve(flags.pidfile ?? `${execRoot}/longshore.pid`),
+    bridgeName: interfaceName('bridge-name', flags.bridgeName ?? 'longshore0'),
+    disableNetwork: flags.bridge === 'none',
+    icc: truth('icc', flags.icc, true),
+    iptables: truth('iptables', flags.iptables, true),
+    ipForward: truth('ip-forward', flags.ipForward, true),
+    bindingIp: address('ip', flags.ip ?? '0.0.0.0'),
+    mtu: mtu(flags.mtu),
+    dns: (flags.dns ?? []).map((one) => address('dns', one)),
+    dnsSearch: (flags.dnsSearch ?? []).map(domain),
+    dnsOptions: flags.dnsOpt ?? [],
+    insecureRegistries: ['127.0.0.0/8', ...(flags.insecureRegistry ?? [])],
+    storageOptions: (flags.storageOpt ?? []).map(storageOption),
+    defaultUlimits: (flags.defaultUlimit ?? []).map(ulimit),
+    defaultRuntime: flags.defaultRuntime ?? 'crun',
+    runtimes: (flags.addRuntime ?? []).map(runtime),
+    cgroupParent: flags.cgroupParent ?? '',
+    selinux: truth('selinux-enabled', flags.selinuxEnabled, false),
+    liveRestore: truth('live-restore', flags.liveRestore, true),
+    logLevel: flags.logLevel ?? 'info',
+    logFormat: flags.logFormat ?? 'text',
+    endpoints: endpoints(flags),
+    ...(flags.group !== undefined && { group: flags.group }),
+    ...(flags.bridge !== undefined && flags.bridge !== 'none' && { bridge: interfaceName('bridge', flags.bridge) }),
+    ...(flags.bip !== undefined && { bip: cidr(flags.bip) }),
+    ...(storageDriver && { storageDriver }),
+  };
+}
+
+function host(value: string): string {
+  if (/^unix:\/\/\/.+/.test(value) || /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[^:[\]]+):\d{1,5}$/.test(value)) return value;
+  throw errors.badFlag({ flag: 'host', value, wanted: 'unix:///path or tcp://host:port' });
+}
+
+function truth(flag: string, value: string | boolean | undefined, usually: boolean): boolean {
+  if (value === undefined) return usually;
+  if (value === true || value === 'true' || value === '1') return true;
+  if (value === false || value === 'false' || value === '0') return false;
+  throw errors.badFlag({ flag, value: String(value), wanted: 'true or false' });
+}
+
+function address(flag: string, value: string): string {
+  if (isIPv4(value)) return value;
+  throw errors.badFlag({ flag, value, wanted: 'an IPv4 address' });
+}
+
+function cidr(value: string): string {
+  const [ip, prefix, ...more] = value.split('/');
+  const length = Number(prefix);
+  if (isIPv4(ip ?? '') && /^\d{1,2}$/.test(prefix ?? '') && length >= 8 && length <= 30 && more.length === 0)
+    return value;
+  throw errors.badFlag({ flag: 'bip', value, wanted: 'an IPv4 address with its prefix length, as 172.30.0.1/16' });
+}
+
+/** The kernel's IFNAMSIZ is 16 with the closing NUL. */
+function interfaceName(flag: string, value: string): string {
+  if (/^[^\s/:]{1,15}$/.test(value) && value !== '.' && value !== '..') return value;
+  throw errors.badFlag({ flag, value, wanted: 'an interface name (1 to 15 characters, no / or space)' });
+}
+
+/** 68 is IPv4's least (RFC 791). */
+function mtu(value: string | undefined): number {
+  if (value === undefined) return 0;
+  const bytes = Number(value);
+  if (/^\d+$/.test(value) && (bytes === 0 || (bytes >= 68 && bytes <= 65535))) return bytes;
+  throw errors.badFlag({ flag: 'mtu', value, wanted: '0 or a number from 68 to 65535' });
+}
+
+function domain(value: string): string {
+  if (value === '.' || /^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?\.?$/.test(value)) return value;
+  throw errors.badFlag({ flag: 'dns-search', value, wanted: 'a valid domain' });
+}
+
+function storageOption(value: string): string {
+  if (/^[^=]+=/.test(value)) return value;
+  throw errors.badFlag({ flag: 'storage-opt', value, wanted: 'of the form key=value' });
+}
+
+function ulimit(value: string): Ulimit {
+  const [, name, soft, hard] = /^([a-z]+)=(-?\d{1,18})(?::(-?\d{1,18}))?$/.exec(value) ?? [];
+  if (name === undefined || soft === undefined)
+    throw errors.badFlag({ flag: 'default-ulimit', value, wanted: 'of the form name=soft[:hard]' });
+  return { name, soft: BigInt(soft), hard: BigInt(hard ?? soft) };
+}
+
+function runtime(value: string): { name: string; path: string } {
+  const [, name, path] = /^([A-Za-z0-9_.-]+)=(.+)$/.exec(value) ?? [];
+  if (name !== undefined && path !== undefined) return { name, path };
+  throw errors.badFlag({ flag: 'add-runtime', value, wanted: 'of the form name=path' });
+}
+
+function endpoints(flags: Flags): Partial<Record<Role, string>> {
+  const found: Partial<Record<Role, string>> = {};
+  for (const role of ['graph', 'graphdriver', 'execdriver', 'volume', 'network', 'gateway'] as const) {
+    const value = flags[`${role}Endpoint`];
+    if (value === undefined) continue;
+    if (!/^unix:\/\/\/.+|^dns:\/\/\/.+:\d+$/.test(value))
+      throw errors.badFlag({ flag: `${role}-endpoint`, value, wanted: 'unix:///path or dns:///host:port' });
+    found[role] = value;
+  }
+  return found;
+}

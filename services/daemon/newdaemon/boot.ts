@@ -1,0 +1,131 @@
+/** What a step is given to say what it found and how to take back what it did. */
+export interface StepContext {
+  /** Takes back what the step just did; called, last one first, when a later step fails or the engine shuts down. */
+  defer(undo: () => Promise<void> | void): void;
+  /** A few words for people on what the step found, as `overlay2 (used before)`. */
+  say(detail: string): void;
+}
+
+/** One step of the boot. Its undo stands beside its effect. */
+export interface Step<T> {
+  readonly name: string;
+  run(step: StepContext): Promise<T> | T;
+}
+
+export type StepOutcome = 'begun' | 'done' | 'failed' | 'undone';
+
+export interface StepReport {
+  step: string;
+  /** From 1. */
+  number: number;
+  outcome: StepOutcome;
+  startedAtNs: bigint;
+  durationNs: bigint;
+  detail: string;
+}
+
+export interface BootListener {
+  report(report: StepReport): void;
+}
+
+/** The cause of a boot that failed, with the step's name. */
+export class BootFailed extends Error {
+  readonly step: string;
+
+  constructor(step: string, cause: unknown, problems: readonly string[]) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.step = step;
+    if (problems.length > 0) this.message += ` (and while undoing: ${problems.join('; ')})`;
+  }
+}
+
+interface Undo {
+  step: string;
+  number: number;
+  run(): Promise<void> | void;
+}
+
+/**
+ * Runs steps in order and keeps their undos. Disposed without `keep`, it undoes the finished ones, last first; an undo that
+ * fails is reported and the others go on.
+ */
+export class Boot implements AsyncDisposable {
+  readonly #listeners: readonly BootListener[];
+  readonly #interrupted: (() => Error | undefined) | undefined;
+  #undos: Undo[] = [];
+  #number = 0;
+  #kept = false;
+
+  /** `interrupted` gives the reason to stop before the next step, once there is one. */
+  constructor(listeners: readonly BootListener[], interrupted?: () => Error | undefined) {
+    this.#listeners = listeners;
+    this.#interrupted = interrupted;
+  }
+
+  async run<T>(step: Step<T>): Promise<T> {
+    const number = ++this.#number;
+    const startedAtNs = BigInt(Date.now()) * 1_000_000n;
+    const begun = process.hrtime.bigint();
+    let detail = '';
+    const report = (outcome: StepOutcome) =>
+      this.#report({
+        step: step.name,
+        number,
+        outcome,
+        startedAtNs,
+        durationNs: process.hrtime.bigint() - begun,
+        detail,
+      });
+    report('begun');
+    try {
+      const reason = this.#interrupted?.();
+      if (reason !== undefined) throw reason;
+      const value = await step.run({
+        defer: (undo) => this.#undos.push({ step: step.name, number, run: undo }),
+        say: (words) => {
+          detail = words;
+        },
+      });
+      report('done');
+      return value;
+    } catch (cause) {
+      detail = cause instanceof Error ? cause.message : String(cause);
+      report('failed');
+      throw new BootFailed(step.name, cause, await this.undo());
+    }
+  }
+
+  /** The boot has succeeded: what it did stays until `undo`. */
+  keep<T>(value: T): T {
+    this.#kept = true;
+    return value;
+  }
+
+  /** Takes everything back, last one first, and gives what went wrong on the way. */
+  async undo(): Promise<string[]> {
+    const problems: string[] = [];
+    for (;;) {
+      const undo = this.#undos.pop();
+      if (undo === undefined) return problems;
+      const startedAtNs = BigInt(Date.now()) * 1_000_000n;
+      const begun = process.hrtime.bigint();
+      let detail = '';
+      try {
+        await undo.run();
+      } catch (error) {
+        detail = error instanceof Error ? error.message : String(error);
+        problems.push(`${undo.step}: ${detail}`);
+      }
+      const durationNs = process.hrtime.bigint() - begun;
+      this.#report({ step: undo.step, number: undo.number, outcome: 'undone', startedAtNs, durationNs, detail });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#kept) await this.undo();
+  }
+
+  #report(report: StepReport): void {
+    for (const listener of this.#listeners) listener.report(report);
+  }
+}

@@ -1,0 +1,96 @@
+import { programVersion } from '../../../kit/flags.ts';
+import type { Records } from '../../../kit/records.ts';
+import { clientsOf } from '../clients.ts';
+import { type Containers, openContainers } from '../containers/containers.ts';
+import type { Engine, EngineFacts } from '../daemon.ts';
+import { type Events, openEvents } from '../events/events.ts';
+import type { LinkGraph } from '../linkgraph/linkgraph.ts';
+import { containerServices } from '../services.ts';
+import { started } from '../supervisor/services.ts';
+import type { Step } from './boot.ts';
+import type { Host } from './host.ts';
+import type { DefaultBridge } from './init-network-driver.ts';
+import type { ExecDriver } from './load-exec-driver.ts';
+import type { LayerStore } from './load-graph-driver.ts';
+import type { Roots } from './lock-roots.ts';
+import type { HostFacts } from './probe-host.ts';
+import type { Services } from './start-services.ts';
+
+/** What the steps before have found and opened. */
+export interface Parts {
+  readonly host: Host;
+  readonly roots: Roots;
+  readonly services: Services;
+  readonly layers: LayerStore;
+  readonly repository: Records;
+  readonly volumeDrivers: readonly string[];
+  readonly bridge: DefaultBridge;
+  readonly links: LinkGraph;
+  readonly kernel: HostFacts;
+  readonly runtime: ExecDriver;
+}
+
+/** The engine, put together. */
+export interface Daemon {
+  readonly engine: Engine;
+  readonly containers: Containers;
+  readonly events: Events;
+}
+
+export const buildDaemon = (parts: Parts): Step<Daemon> => ({
+  name: 'build the daemon',
+  run(step) {
+    const { host, roots, services } = parts;
+    const engine: Engine = {
+      engineId: roots.fence.engineId,
+      epoch: roots.fence.epoch,
+      facts: factsOf(parts),
+      clients: clientsOf(services),
+      records: parts.repository,
+      links: parts.links,
+      log: host.log,
+      services: () => started.map((role) => services[role].status()),
+      bootDurationNs: host.bootDurationNs,
+    };
+    const events = openEvents(engine);
+    step.defer(() => events.close());
+    const containers = openContainers(engine, events);
+    const { server } = services;
+    const ready = containerServices(containers, events, engine);
+    server.containers.set(ready.containers);
+    server.events.set(ready.events);
+    server.system.set(ready.system);
+    step.defer(() => {
+      for (const each of [server.containers, server.events, server.system]) each.set(undefined);
+    });
+    return { engine, containers, events };
+  },
+});
+
+function factsOf(parts: Parts): EngineFacts {
+  const { config } = parts.host;
+  return {
+    version: programVersion(),
+    revision: '',
+    dataRoot: config.dataRoot,
+    execRoot: config.execRoot,
+    host: parts.kernel,
+    graphdriver: parts.layers,
+    execdriver: parts.runtime,
+    network: parts.bridge,
+    volumeDrivers: [...parts.volumeDrivers],
+    networkDisabled: config.disableNetwork,
+    defaults: {
+      runtime: config.defaultRuntime,
+      runtimes: [...new Set(['crun', 'runc', config.defaultRuntime, ...config.runtimes.map(({ name }) => name)])],
+      logDriver: 'json-file',
+      logOptions: {},
+      init: false,
+      shmSize: 0,
+      stopTimeoutS: 10,
+    },
+    liveRestore: config.liveRestore,
+    debug: config.logLevel === 'debug' || config.logLevel === 'trace',
+    insecureRegistries: [...config.insecureRegistries],
+  };
+}

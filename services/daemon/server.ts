@@ -1,0 +1,49 @@
+import type { Logger } from '../../kit/log.ts';
+import { type Served, serve, service } from '../../kit/rpc/serve.ts';
+import { ContainerServiceDefinition } from '../../proto/gen/longshore/daemon/v1/container.ts';
+import {
+  ControlServiceDefinition,
+  type ControlServiceImplementation,
+} from '../../proto/gen/longshore/daemon/v1/control.ts';
+import { EventServiceDefinition } from '../../proto/gen/longshore/daemon/v1/event.ts';
+import { SystemServiceDefinition } from '../../proto/gen/longshore/daemon/v1/system.ts';
+import type { Config } from './config.ts';
+import { type Late, late } from './late.ts';
+
+/** The coordinator's own gRPC server. It answers from the time that the services are started; the engine is put in later. */
+export interface Server {
+  readonly containers: Late<ContainerServiceDefinition>;
+  readonly events: Late<EventServiceDefinition>;
+  readonly system: Late<SystemServiceDefinition>;
+  /** What health says of the engine's services; clients and the gateway wait for it. */
+  setServing(serving: boolean): void;
+  stop(): Promise<void>;
+}
+
+export async function startServer(config: Config, control: ControlServiceImplementation, log: Logger): Promise<Server> {
+  const containers = late<ContainerServiceDefinition>();
+  const events = late<EventServiceDefinition>();
+  const system = late<SystemServiceDefinition>();
+  const served: Served = await serve({
+    role: 'daemon',
+    log,
+    listen: [`unix://${config.execRoot}/daemon.sock`],
+    ...(config.group !== undefined && { group: config.group }),
+    services: [
+      service(ControlServiceDefinition, control, { serving: true }),
+      service(ContainerServiceDefinition, containers.implementation),
+      service(EventServiceDefinition, events.implementation),
+      service(SystemServiceDefinition, system.implementation),
+    ],
+  });
+  return {
+    containers,
+    events,
+    system,
+    setServing(serving) {
+      for (const definition of [SystemServiceDefinition, EventServiceDefinition, ContainerServiceDefinition])
+        served.setServing(definition, serving);
+    },
+    stop: () => served.stop(),
+  };
+}

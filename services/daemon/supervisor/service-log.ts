@@ -1,0 +1,52 @@
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, watch } from 'node:fs';
+import { join } from 'node:path';
+import type { Role } from '../../../kit/roles.ts';
+
+/** A log that has grown beyond this starts anew at the service's next start. */
+const longestLog = 10 * 1024 * 1024;
+
+/**
+ * Where a service writes what it has to say: a file, so that it can go on when the coordinator is killed, and so that its
+ * last words are known. The coordinator shows every new line of every service on its own stderr.
+ */
+export interface ServiceLog {
+  /** Opened for appending; the caller closes it when the service has it. */
+  open(): number;
+  lastWords(): string | undefined;
+  close(): void;
+}
+
+export function serviceLog(execRoot: string, role: Role, show: (lines: Buffer) => void): ServiceLog {
+  const folder = join(execRoot, 'logs');
+  mkdirSync(folder, { recursive: true, mode: 0o750 });
+  const path = join(folder, `${role}.log`);
+  const fd = openSync(path, 'a+', 0o640);
+  let shown = fstatSync(fd).size;
+  let last: string | undefined;
+
+  const follow = () => {
+    const size = fstatSync(fd).size;
+    if (size < shown) shown = 0;
+    if (size === shown) return;
+    const lines = Buffer.alloc(Math.min(size - shown, longestLog));
+    shown += readSync(fd, lines, 0, lines.length, shown);
+    last = lines.toString().trimEnd().split('\n').at(-1) || last;
+    show(lines);
+  };
+  const watcher = watch(path, follow);
+  return {
+    open() {
+      if (fstatSync(fd).size > longestLog) ftruncateSync(fd);
+      return openSync(path, 'a', 0o640);
+    },
+    lastWords() {
+      follow();
+      return last;
+    },
+    close() {
+      watcher.close();
+      follow();
+      closeSync(fd);
+    },
+  };
+}
