@@ -11,7 +11,9 @@ import { dialGraph, type GraphClient, initialise } from './graph-client.ts';
 export interface RunningGraph extends GraphClient {
   fake: FakeLayers;
   dataRoot: string;
-  /** Stops the service and starts it anew on the same root; the clients go on. */
+  /** The service alone, on the same root; the clients go on. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
   restart(): Promise<void>;
   blobs(): Promise<string[]>;
 }
@@ -33,6 +35,10 @@ export async function startGraph(t: TestContext, options: { initialised?: boolea
     ...client,
     fake,
     dataRoot,
+    stop: () => running.stop(),
+    async start() {
+      running = await start(config);
+    },
     async restart() {
       await running.stop();
       running = await start(config);
