@@ -2,8 +2,8 @@ import type { ByteString } from '../archive/bytes.ts';
 import { endBlocks, padBlock, writeHeader } from '../archive/tar-writer.ts';
 import { whiteoutOf } from '../archive/whiteout.ts';
 import { contentsOf } from './contents.ts';
-import { describe } from './describe.ts';
-import { type DifferenceSource, differences } from './difference.ts';
+import type { DifferenceSource } from './difference.ts';
+import { membersOf } from './members.ts';
 
 const frameSize = 1024 * 1024;
 
@@ -27,26 +27,16 @@ export function* packDifference(source: DifferenceSource): Generator<Buffer, voi
 }
 
 function* packed(source: DifferenceSource): Generator<Buffer, void> {
-  const linked = new Map<string, ByteString>();
-  for (const difference of differences(source)) {
-    const slash = difference.path.lastIndexOf('/') + 1;
-    const name = difference.path.slice(slash);
-    if (difference.kind === 'deleted') {
-      yield whiteout(difference.path.slice(0, slash) + whiteoutOf(name));
+  for (const member of membersOf(source)) {
+    const path = member.kind === 'deleted' ? member.path : member.entry.path;
+    const slash = path.lastIndexOf('/') + 1;
+    const name = path.slice(slash);
+    if (member.kind === 'deleted') {
+      yield whiteout(path.slice(0, slash) + whiteoutOf(name));
       continue;
     }
-    const { found, path } = difference;
-    const entry = name.startsWith('.wh.') ? undefined : describe(found, path);
-    if (entry === undefined) continue;
-    if (found.stats.nlink > 1n && entry.kind !== 'directory') {
-      const inode = `${found.stats.dev}:${found.stats.ino}`;
-      const first = linked.get(inode);
-      if (first !== undefined) {
-        yield writeHeader({ ...entry, kind: 'hardlink', linkTarget: first, size: 0, xattrs: new Map() });
-        continue;
-      }
-      linked.set(inode, path);
-    }
+    if (name.startsWith('.wh.')) continue;
+    const { entry, found } = member;
     yield writeHeader(entry);
     if (entry.kind !== 'file') continue;
     yield* contentsOf(found, entry.size);

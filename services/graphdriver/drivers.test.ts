@@ -1,0 +1,71 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { createBtrfs } from '../../kit/linux/btrfs.ts';
+import { createMounts } from '../../kit/linux/mounts.ts';
+import { openBtrfs } from './btrfs.ts';
+import { type DriverUnderTest, testDriver } from './driver.suite.ts';
+import type { LayerDriver } from './driver.ts';
+import { openOverlay2 } from './overlay2.ts';
+import { openVfs } from './vfs.ts';
+import { createWorkerPool, type WorkerPool } from './work/worker-pool.ts';
+
+const isRoot = process.getuid?.() === 0;
+const skip = isRoot ? false : 'needs root: mounts and device nodes';
+const mounts = createMounts();
+
+function onFreshDirectory(parent: string, open: (directory: string, pool: WorkerPool) => LayerDriver): DriverUnderTest {
+  const directory = mkdtempSync(join(parent, 'longshore-driver-'));
+  const pool = createWorkerPool({ threads: 1 });
+  const driver = open(directory, pool);
+  return {
+    driver,
+    reopen: () => open(directory, pool),
+    async close() {
+      for (const layer of driver.list()) driver.remove(layer);
+      await driver.sweep();
+      await pool.stop();
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+testDriver(
+  'overlay2',
+  () => onFreshDirectory(tmpdir(), (directory, pool) => openOverlay2(directory, { mounts, pool })),
+  skip,
+);
+testDriver('vfs', () => onFreshDirectory(tmpdir(), (directory, pool) => openVfs(directory, { mounts, pool })), skip);
+
+const disk = btrfsDisk();
+testDriver(
+  'btrfs',
+  () => onFreshDirectory(disk.directory, (directory, pool) => openBtrfs(directory, { btrfs: createBtrfs(), pool })),
+  disk.problem,
+);
+
+/** A btrfs filesystem in a file, mounted until the tests are over; or why there is none. */
+function btrfsDisk(): { directory: string; problem: string | false } {
+  if (!isRoot) return { directory: '', problem: 'needs root: mounts a btrfs filesystem' };
+  if (spawnSync('mkfs.btrfs', ['--version']).error !== undefined) {
+    return { directory: '', problem: 'mkfs.btrfs is missing: apt-get install btrfs-progs' };
+  }
+  const home = mkdtempSync(join(tmpdir(), 'longshore-btrfs-'));
+  const image = join(home, 'disk');
+  const directory = join(home, 'mnt');
+  writeFileSync(image, '');
+  truncateSync(image, 256 * 1024 * 1024);
+  mkdirSync(directory);
+  execFileSync('mkfs.btrfs', ['-q', image]);
+  const mounted = spawnSync('mount', ['-o', 'loop', image, directory], { encoding: 'utf8' });
+  after(() => {
+    mounts.unmount(directory);
+    rmSync(home, { recursive: true });
+  });
+  return {
+    directory,
+    problem: mounted.status === 0 ? false : `btrfs cannot be mounted here: ${mounted.stderr.trim()}`,
+  };
+}

@@ -1,0 +1,160 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Mounts } from '../../kit/linux/mounts.ts';
+import { hasCode } from '../../kit/linux/system-error.ts';
+import { fromText } from './archive/bytes.ts';
+import type { Chain, LayerDriver, LayerId, LayerOptions } from './driver.ts';
+import { errors } from './errors.ts';
+import { filesystemName } from './filesystem-name.ts';
+import { openHome } from './home.ts';
+import { copyRootAttributes } from './root-attributes.ts';
+import { sweepHome } from './sweep.ts';
+import type { WorkerPool } from './work/worker-pool.ts';
+
+/** OVL_MAX_STACK of the kernel: lower layers of one overlay. */
+const maxLowers = 500;
+
+/**
+ * Layers as overlayfs merges them.
+ *
+ *     overlay2/<id>/diff     the layer's own files, with overlayfs's whiteouts
+ *     overlay2/<id>/work     overlayfs's own; writable layers only
+ *     overlay2/<id>/merged   where the view is mounted
+ *     overlay2/empty         the second lower directory that a mount of a single layer needs
+ */
+export function openOverlay2(directory: string, { mounts, pool }: { mounts: Mounts; pool: WorkerPool }): LayerDriver {
+  const home = openHome(directory);
+  const diff = (layer: LayerId) => join(home.path(layer), 'diff');
+  const merged = (layer: LayerId) => join(home.path(layer), 'merged');
+  const empty = join(directory, 'empty');
+  mkdirSync(empty, { recursive: true });
+  const options = overlayOptions();
+
+  function checkDepth(layer: LayerId, ancestors: readonly LayerId[]): void {
+    const limit = maxLowers;
+    if (ancestors.length + 1 > limit) throw errors.chainTooDeep({ layer, depth: ancestors.length + 1, limit });
+  }
+
+  /** Makes an entry of the home with these directories in it. */
+  function makeEntry(name: string, directories: readonly string[], parent: LayerId | undefined): void {
+    const path = join(directory, name);
+    mkdirSync(path, 0o710);
+    for (const inner of directories) mkdirSync(join(path, inner), 0o755);
+    if (parent !== undefined) copyRootAttributes(diff(parent), join(path, 'diff'));
+  }
+
+  function unmount(layer: LayerId): void {
+    // More than one is there only if someone else mounted over ours.
+    while (mounts.unmount(merged(layer), { detach: true }));
+  }
+
+  const driver: LayerDriver = {
+    name: 'overlay2',
+    status: [
+      { name: 'Backing Filesystem', value: filesystemName(directory) },
+      { name: 'Supports d_type', value: 'true' },
+      { name: 'Using metacopy', value: 'false' },
+      { name: 'Native Overlay Diff', value: 'true' },
+      { name: 'userxattr', value: 'false' },
+    ],
+    list: home.list,
+    removed: home.removed,
+
+    async create(layer, ancestors, given) {
+      refuseOptions(given);
+      checkDepth(layer, ancestors);
+      const directories = ['diff', 'work', 'merged'];
+      try {
+        makeEntry(layer, directories, ancestors[0]);
+      } catch (error) {
+        if (!hasCode(error, 'EEXIST')) throw error;
+        unmount(layer);
+        home.takeAway(layer);
+        makeEntry(layer, directories, ancestors[0]);
+      }
+    },
+
+    async stage(layer, ancestors) {
+      checkDepth(layer, ancestors);
+      const name = home.temporaryName(layer);
+      makeEntry(name, ['diff', 'merged'], ancestors[0]);
+      const lowers = ancestors.map((ancestor) => fromText(diff(ancestor)));
+      return { name, target: { root: fromText(join(directory, name, 'diff')), whiteouts: 'overlay', lowers } };
+    },
+
+    seal(layer, { name }) {
+      if (existsSync(home.path(layer))) {
+        unmount(layer);
+        home.takeAway(layer);
+      }
+      home.settle(name, layer);
+    },
+
+    discard({ name }) {
+      home.takeAway(name);
+    },
+
+    mount(layer, { ancestors, isWritable }) {
+      const target = merged(layer);
+      const below = ancestors.map(diff);
+      if (isWritable) {
+        const lower = below.length === 0 ? [empty] : below;
+        mounts.mountOverlay({ lower, upper: diff(layer), work: join(home.path(layer), 'work'), target, options });
+      } else {
+        // The kernel merges nothing out of a single directory.
+        const lower = [diff(layer), ...(below.length === 0 ? [empty] : below)];
+        mounts.mountOverlay({ lower, target, options });
+      }
+      return target;
+    },
+
+    unmount,
+
+    mounted() {
+      const found = new Set<LayerId>();
+      for (const { target } of mounts.list(directory)) {
+        if (basename(target) === 'merged' && dirname(dirname(target)) === directory)
+          found.add(basename(dirname(target)));
+      }
+      return found;
+    },
+
+    isMountNeeded: () => true,
+
+    remove(layer) {
+      unmount(layer);
+      home.takeAway(layer);
+    },
+
+    sweep: () => sweepHome(home, async (path) => pool.run('delete', { path: fromText(path) })),
+
+    difference: (layer, { ancestors, isWritable }: Chain) => ({
+      kind: 'overlay',
+      upper: fromText(diff(layer)),
+      lowers: ancestors.map((ancestor) => fromText(diff(ancestor))),
+      hidesMountPoints: isWritable,
+    }),
+  };
+  return driver;
+}
+
+/**
+ * What would make a layer's directory readable by overlayfs alone is off: file indexes, files without their content
+ * (metacopy) and renamed directories (redirects, which a layer's author could also point elsewhere). A kernel that lacks an
+ * option has no such thing to be turned off.
+ */
+export function overlayOptions(): Record<string, string> {
+  const off = { index: 'off', metacopy: 'off', redirect_dir: 'nofollow' };
+  const known = Object.entries(off).filter(([name]) => existsSync(`/sys/module/overlay/parameters/${name}`));
+  return Object.fromEntries(known);
+}
+
+function refuseOptions(options: LayerOptions): void {
+  const [option] = Object.keys(options);
+  if (option === undefined) return;
+  const problem =
+    option === 'size'
+      ? 'it cannot limit a layer’s size; the btrfs driver can, or leave the option out'
+      : 'it has no such option; leave it out';
+  throw errors.badOption({ option, driver: 'overlay2', problem });
+}

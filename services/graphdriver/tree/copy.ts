@@ -1,0 +1,27 @@
+import { fstatSync } from 'node:fs';
+import { closeDescriptor } from '../../../kit/linux/libc.ts';
+import type { ByteString } from '../archive/bytes.ts';
+import type { EntrySink } from '../archive/tar-reader.ts';
+import { contentsOf } from './contents.ts';
+import { describe } from './describe.ts';
+import { openRoot } from './directory.ts';
+import { membersOf } from './members.ts';
+
+/** Hands a whole tree to a sink, as an archive of it would: first its root. */
+export function copyTree(from: ByteString, sink: EntrySink): void {
+  const root = openRoot(from);
+  try {
+    const entry = describe({ directory: root, name: '.', stats: fstatSync(root, { bigint: true }) }, './');
+    if (entry !== undefined) sink.entry(entry);
+  } finally {
+    closeDescriptor(root);
+  }
+  for (const member of membersOf({ kind: 'trees', tree: from, parent: undefined, hidesMountPoints: false })) {
+    if (member.kind === 'deleted') continue;
+    const { entry, found } = member;
+    sink.entry(entry);
+    if (entry.kind !== 'file') continue;
+    for (const piece of contentsOf(found, entry.size)) sink.content(piece);
+    sink.contentEnd();
+  }
+}
