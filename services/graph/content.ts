@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createKeyedQueue } from '../../kit/queue.ts';
 import { type Digest, digestOf, hexOf, isDigest } from './digest.ts';
 import { errors } from './errors.ts';
 import type { Lease } from './leases.ts';
@@ -30,6 +31,12 @@ export interface ContentStore {
 }
 
 const mebibyte = 1024 * 1024;
+/** An archive of many small files shall not open them all at once. */
+const settledAtOnce = 4;
+/** What an archive must leave free on the disk: the records of all services are on it. */
+const reserve = 64 * mebibyte;
+/** How often that is looked at, in bytes written. */
+const lookEvery = 16 * mebibyte;
 
 /** Opens the store; what was being written when its last owner died is thrown away. */
 export async function openContentStore(dataRoot: string): Promise<ContentStore> {
@@ -39,16 +46,22 @@ export async function openContentStore(dataRoot: string): Promise<ContentStore> 
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(blobs, { recursive: true, mode: 0o700 });
   await mkdir(unfinished, { mode: 0o700 });
+  const settling = createKeyedQueue();
+  let ingested = 0;
   const fileOf = (digest: Digest) => join(blobs, hexOf(digest));
 
   return {
     async ingest(source, lease) {
       const file = join(unfinished, randomBytes(16).toString('hex'));
       try {
-        const { digest, size } = await write(file, source);
+        const { digest, size } = await write(file, source, () => checkSpace(dataRoot));
         await lease.hold(digest);
-        const stored = keep(file, fileOf(digest), size, blobs);
-        // Whoever uses the blob sees a failure.
+        const stored = settling
+          .run(String(ingested++ % settledAtOnce), () => keep(file, fileOf(digest), size, blobs))
+          .catch(async (error: unknown) => {
+            await rm(file, { force: true });
+            throw explained(error, dataRoot);
+          });
         lease.attend(stored);
         return { digest, size, stored };
       } catch (error) {
@@ -74,13 +87,22 @@ export async function openContentStore(dataRoot: string): Promise<ContentStore> 
   };
 }
 
-async function write(file: string, source: AsyncIterable<Uint8Array>): Promise<{ digest: Digest; size: number }> {
+async function write(
+  file: string,
+  source: AsyncIterable<Uint8Array>,
+  look: () => Promise<void>,
+): Promise<{ digest: Digest; size: number }> {
   const hash = createHash('sha256');
   let size = 0;
+  let lookedAt = 0;
   await using handle = await open(file, 'wx', 0o600);
   for await (const chunk of source) {
     hash.update(chunk);
     size += chunk.length;
+    if (size - lookedAt >= lookEvery) {
+      await look();
+      lookedAt = size;
+    }
     for (let written = 0; written < chunk.length; ) {
       written += (await handle.write(chunk, written)).bytesWritten;
     }
@@ -99,6 +121,11 @@ async function keep(file: string, blob: string, size: number, folder: string): P
     await rename(file, blob);
   }
   await sync(folder);
+}
+
+async function checkSpace(path: string): Promise<void> {
+  const { bavail, bsize } = await statfs(path);
+  if (bavail * bsize < reserve) throw errors.noSpace({ path });
 }
 
 async function sync(path: string): Promise<void> {

@@ -36,10 +36,11 @@ export function createLeases(): Leases {
           await removals.get(key)?.catch(() => undefined);
         },
         attend(work) {
-          attended.push(work);
+          // Whose work it is sees the failure.
+          attended.push(work.catch(() => undefined));
         },
         async release() {
-          await Promise.allSettled(attended);
+          await Promise.all(attended);
           for (const key of keys) {
             const others = (held.get(key) ?? 0) - 1;
             if (others > 0) held.set(key, others);

@@ -7,11 +7,11 @@ export type TarEntry =
   | { type: 'file'; name: string; size: number; body: AsyncIterable<Uint8Array> }
   | { type: 'link'; name: string; target: string; isSymbolic: boolean };
 
-/** More entries than any image archive has: 128 layers of three files each, for hundreds of images. */
-const mostEntries = 100_000;
+/** More entries than any image archive has: three for each layer, of dozens of images. */
+const mostEntries = 20_000;
 /** A long name or a pax header. */
 const longestMetadata = 1024 * 1024;
-const longestName = 4096;
+const longestName = 1024;
 /** What may follow the end of an archive: writers fill up to the size of a record. */
 const longestTail = 16 * 1024 * 1024;
 
@@ -63,7 +63,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>, part: string):
       const size = sizeOf(overrides.get('size'), head.size, part);
       const target = overrides.get('linkpath') ?? head.linkName;
       overrides = new Map();
-      if (name.length > longestName) throw badArchive(part, 'has a name of more than 4096 characters');
+      if (name.length > longestName) throw badArchive(part, `has a name of more than ${longestName} characters`);
 
       if (head.type === '1' || head.type === '2') {
         yield { type: 'link', name, target, isSymbolic: head.type === '2' };
