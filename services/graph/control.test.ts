@@ -69,12 +69,24 @@ test('after Drain it stays closed until the next Init, and nothing is lost', asy
 test('images of another driver’s time are not shown, and come back with it', async (t) => {
   const graph = await startGraph(t);
   await load(graph, classicArchive([app]));
+  const layers = [...graph.fake.layers];
   await initialise(graph, { ...graph.fake, driver: 'vfs' });
   assert.deepEqual(await list(graph), []);
-  await load(graph, classicArchive([app]));
-  assert.equal((await list(graph)).length, 1);
-  await graph.images.removeImage({ reference: app.id, force: true });
+
+  for (const [id, layer] of layers) graph.fake.layers.set(id, layer);
   await initialise(graph, { ...graph.fake, driver: 'overlay2' });
+  assert.deepEqual(
+    (await list(graph)).map(({ id, tags }) => ({ id, tags })),
+    [{ id: app.id, tags: app.tags }],
+  );
+});
+
+test('a blob stays as long as an image of any driver has it', async (t) => {
+  const graph = await startGraph(t);
+  await load(graph, classicArchive([app]));
+  await initialise(graph, { ...graph.fake, driver: 'vfs' });
+  await load(graph, classicArchive([app]));
+  await graph.images.removeImage({ reference: app.id, force: true });
   assert.equal((await graph.blobs()).length, 1);
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { serveFakeLayers } from './testing/fake-layers.ts';
 import { framesOf, initialise, list, load } from './testing/graph-client.ts';
 import { connectGraph, spawnService } from './testing/graph-process.ts';
@@ -43,7 +44,7 @@ test('killed while an archive comes in, it has nothing of it after a restart', a
   const loading = assert.rejects(Array.fromAsync(client.images.loadImages(half())));
   await sent.promise;
   // The first layer's blob has its name by the time that the second one's file grows.
-  while ((await files('blobs/sha256')).length < 3 || (await files('ingest')).length === 0) await tick();
+  while ((await files('blobs/sha256')).length < 3 || (await files('ingest')).length === 0) await setImmediate();
   await service.kill();
   never.resolve();
   await loading;
@@ -102,7 +103,3 @@ test('killed right after an image was told to be loaded, it has the image', asyn
   const { client: again } = await run();
   assert.equal((await again.images.getImage({ reference: 'large' })).image?.id, large.id);
 });
-
-function tick(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { importRootfs, list, load } from './testing/graph-client.ts';
+import { framesOf, importRootfs, list, load } from './testing/graph-client.ts';
 import { classicArchive, classicEntries, imageOf, ociArchive, sha256 } from './testing/image-archives.ts';
 import { startGraph } from './testing/running-graph.ts';
 import { tarOf } from './testing/tar-writer.ts';
@@ -183,4 +187,21 @@ test('without a common data root the archive is streamed to the layer store', as
   const graph = await startGraph(t);
   await load(graph, classicArchive([hello]));
   assert.deepEqual(new Set(graph.fake.sources), new Set(['stream']));
+});
+
+test('a load whose client goes away leaves nothing', async (t) => {
+  const graph = await startGraph(t);
+  const client = new AbortController();
+  const large = imageOf([[{ name: 'l', body: Buffer.alloc(2_000_000, 'l') }], [{ name: 'u', body: 'u' }]]);
+  async function* half() {
+    const archive = classicArchive([large]);
+    yield* framesOf(archive.subarray(0, archive.length - 1000));
+    await once(client.signal, 'abort');
+  }
+  const loading = Array.fromAsync(graph.images.loadImages(half(), { signal: client.signal }));
+  while ((await graph.blobs()).length === 0) await setImmediate();
+  client.abort();
+  await assert.rejects(loading);
+  while ((await graph.blobs()).length > 0) await setImmediate();
+  assert.deepEqual(await readdir(join(graph.dataRoot, 'graph', 'ingest')), []);
 });
