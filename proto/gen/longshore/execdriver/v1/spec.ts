@@ -30,9 +30,9 @@ export interface ContainerSpec {
   confinement: Confinement | undefined;
   rlimits: Rlimit[];
   sysctls: { [key: string]: string };
-  /** Empty: private. `host`. */
+  /** Empty: private. `host`, or `container:<id>` of a running one. */
   pidMode: string;
-  /** Empty or `private`, `shareable`, `host`, `none`. */
+  /** Empty or `private`, `shareable`, `host`, `none`, `container:<id>`. */
   ipcMode: string;
   utsMode: string;
   cgroupnsMode: string;

@@ -1,0 +1,61 @@
+import { closeSync, mkdirSync, openSync, readFileSync, write, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { hasCode } from '../../../kit/linux/system-error.ts';
+import type { Hierarchies } from './hierarchies.ts';
+
+/**
+ * The cgroup of the monitors, in every hierarchy: whoever ends our own cgroup, as a container engine or a service manager
+ * does that runs this service, must not end them.
+ */
+export interface MonitorCgroup {
+  /** Moves a process in. What fails is told, not thrown: the container can do without. */
+  add(pid: number): Promise<string[]>;
+  close(): void;
+}
+
+const writeAsync = promisify(write);
+
+export function openMonitorCgroup(hierarchies: Hierarchies, cgroup: string): MonitorCgroup {
+  const entrances = hierarchies.all.flatMap(({ root }) => {
+    const directory = `${root}${cgroup}`;
+    mkdirSync(directory, { recursive: true });
+    if (hierarchies.directoryOf('cpuset', cgroup) === directory) passDownCpuset(root, directory);
+    return [{ directory, descriptor: openSync(`${directory}/cgroup.procs`, 'w') }];
+  });
+  return {
+    async add(pid) {
+      const problems: string[] = [];
+      // One after the other: the first may wait some milliseconds for the kernel (an RCU grace period), and while one waits
+      // the others would only take up threads.
+      for (const { directory, descriptor } of entrances) {
+        try {
+          await writeAsync(descriptor, `${pid}`);
+        } catch (error) {
+          // The monitor has ended already.
+          if (hasCode(error, 'ESRCH')) return problems;
+          problems.push(`cannot move monitor ${pid} to ${directory}: ${String(error)}`);
+        }
+      }
+      return problems;
+    },
+    close() {
+      for (const { descriptor } of entrances) closeSync(descriptor);
+    },
+  };
+}
+
+/** A version 1 cpuset without CPUs takes no process, and begins empty: it is filled level by level from its parent's. */
+function passDownCpuset(root: string, directory: string): void {
+  if (directory === root) return;
+  const parent = dirname(directory);
+  passDownCpuset(root, parent);
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    try {
+      if (readFileSync(`${directory}/${file}`, 'utf8').trim() !== '') continue;
+      writeFileSync(`${directory}/${file}`, readFileSync(`${parent}/${file}`, 'utf8'));
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT', 'EACCES')) throw error;
+    }
+  }
+}

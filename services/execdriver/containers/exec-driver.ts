@@ -1,0 +1,143 @@
+import { rmSync } from 'node:fs';
+import { constants } from 'node:os';
+import { processAlive, signalProcess } from '../../../kit/linux/process.ts';
+import type { KeyedQueue } from '../../../kit/queue.ts';
+import { setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
+import type { Hierarchies } from '../cgroups/hierarchies.ts';
+import { nowNs } from '../clock.ts';
+import { errors } from '../errors.ts';
+import type { Container } from './container.ts';
+import type { ContainerRecord, ExitFact } from './record.ts';
+import { type Settle, type StartParts, type StartRequest, startContainer } from './start.ts';
+
+export type Outcome = 'done' | 'already' | 'absent';
+
+/** The verbs on containers. Mutations of one container run one after the other; reads and waits queue never. */
+export interface ExecDriver {
+  start(request: StartRequest, settle: Settle): Promise<{ outcome: Outcome; record: ContainerRecord }>;
+  signal(id: string, signal: number, all: boolean): Promise<Outcome>;
+  pause(id: string): Promise<Outcome>;
+  resume(id: string): Promise<Outcome>;
+  /** Waits for the exit of a generation; 0: the newest. */
+  wait(id: string, generation: number, signal: AbortSignal): Promise<{ fact: ExitFact; generation: number }>;
+  remove(id: string, keepLogs: boolean): Promise<Outcome>;
+  /** Throws CONTAINER_NOT_FOUND. */
+  get(id: string): Container;
+  list(): Container[];
+}
+
+type Parts = StartParts & { hierarchies: Hierarchies; queue: KeyedQueue };
+
+export function openExecDriver(parts: Parts): ExecDriver {
+  const { containers, hierarchies, queue } = parts;
+  let started = Promise.withResolvers<void>();
+
+  const get = (id: string): Container => {
+    const container = containers.get(id);
+    if (container === undefined) throw errors.containerNotFound({ id });
+    return container;
+  };
+
+  const start: ExecDriver['start'] = async (request, settle) => {
+    const { id, generation } = request;
+    const known = containers.get(id);
+    if (known) {
+      const { record } = known;
+      const newest = record.generation;
+      if (generation < newest) throw errors.staleGeneration({ id, generation, newest });
+      if (generation === newest) return { outcome: 'already', record };
+      if (known.isLiving) throw errors.running({ id });
+    }
+    await startContainer(parts, request, settle);
+    started.resolve();
+    started = Promise.withResolvers();
+    return { outcome: 'done', record: get(id).record };
+  };
+
+  const change = async (id: string, to: 'running' | 'paused'): Promise<Outcome> => {
+    const container = get(id);
+    if (!container.isLiving) throw errors.notRunning({ id });
+    if (container.record.state === to) return 'already';
+    await setFrozen(hierarchies, container.record.terms.cgroup, to === 'paused');
+    // It may have ended while it was being frozen.
+    if (!container.isLiving) throw errors.notRunning({ id });
+    parts.records.transaction(() => {
+      container.record = { ...container.record, state: to };
+      parts.containerRecords.save(container.record);
+      const kind = to === 'paused' ? 'paused' : 'resumed';
+      parts.events.append({ kind, record: container.record, timeNs: nowNs() });
+    });
+    return 'done';
+  };
+
+  const remove = async (id: string, keepLogs: boolean): Promise<Outcome> => {
+    const container = containers.get(id);
+    if (container?.isLiving) throw errors.running({ id });
+    const terms = container?.record.terms ?? { runtime: '', cgroup: `${parts.cgroupParent}/${id}` };
+    // The record goes last: until then a repeat, or the next life, finds what is left.
+    await parts.remains.clear({ id, ...terms });
+    container?.disconnect();
+    if (!keepLogs) rmSync(parts.paths.logDirectoryOf(id), { recursive: true, force: true });
+    parts.containerRecords.remove(id);
+    containers.delete(id);
+    if (!keepLogs) {
+      parts.attachments.failWaiting(id, errors.containerNotFound({ id }));
+    }
+    return container ? 'done' : 'absent';
+  };
+
+  return {
+    get,
+    list: () => [...containers.values()],
+    start: (request, settle) => queue.run(request.id, () => start(request, settle)),
+    pause: (id) => queue.run(id, () => change(id, 'paused')),
+    resume: (id) => queue.run(id, () => change(id, 'running')),
+    remove: (id, keepLogs) => queue.run(id, () => remove(id, keepLogs)),
+
+    // Not queued: a kill must not wait for a start or a pause that hangs.
+    async signal(id, signal, all) {
+      const container = containers.get(id);
+      if (!container?.isLiving) return 'absent';
+      const { init, terms, state } = container.record;
+      if (!Number.isInteger(signal) || signal < 0 || signal > 64) {
+        throw errors.badSpec({ field: 'signal', detail: `Invalid signal: ${signal}` });
+      }
+      const told = all
+        ? signalAll(hierarchies, terms.cgroup, signal) > 0
+        : init !== undefined && signalInit(init, signal);
+      if (!told) return 'absent';
+      // A frozen process of version 1 does not even die.
+      if (state === 'paused' && signal === constants.signals.SIGKILL) {
+        await setFrozen(hierarchies, terms.cgroup, false);
+      }
+      return 'done';
+    },
+
+    async wait(id, generation, signal) {
+      const aborted = new Promise<never>((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+      for (;;) {
+        const next = started.promise;
+        const container = get(id);
+        const newest = container.record.generation;
+        if (generation !== 0 && newest > generation) throw errors.staleGeneration({ id, generation, newest });
+        if (generation === 0 || newest === generation) {
+          return { fact: await Promise.race([container.ended, aborted]), generation: newest };
+        }
+        await Promise.race([next, aborted]);
+      }
+    },
+  };
+}
+
+function signalInit(init: { pid: number; startTime: string }, signal: number): boolean {
+  const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
+  if (isSignalName(name)) return signalProcess(init.pid, init.startTime, name);
+  // Real-time signals have no names here.
+  return processAlive(init.pid, init.startTime) && process.kill(init.pid, signal);
+}
+
+function isSignalName(name: string | undefined): name is NodeJS.Signals {
+  return name !== undefined && name in constants.signals;
+}

@@ -1,0 +1,131 @@
+import { readFileSync, rmSync, statSync, watch } from 'node:fs';
+import { hasCode } from '../../../kit/linux/system-error.ts';
+import type { Logger } from '../../../kit/log.ts';
+import type { Records } from '../../../kit/records.ts';
+import type { Sequence } from '../../../kit/watch.ts';
+import { oomKills, signalAll } from '../cgroups/container-cgroup.ts';
+import type { Hierarchies } from '../cgroups/hierarchies.ts';
+import { nowNs } from '../clock.ts';
+import type { Paths } from '../paths.ts';
+import type { Container } from './container.ts';
+import type { ContainerEvent } from './events.ts';
+import { processExit } from './process-exit.ts';
+import type { ContainerRecords, ExitFact, ProcessMark } from './record.ts';
+
+/** As Docker answers for a container of which nobody knows how it ended. */
+const unknownCode = 255;
+
+/**
+ * Learns how containers end. The monitor writes the code into a file; when it has done so, all output is in the log and has
+ * been sent to whom it is attached. An exit fact is durable before anybody hears of it.
+ */
+export interface Exits {
+  /** Looks whether a running container has ended. */
+  settle(container: Container): void;
+  /** Watches a running container until it ends, also when its monitor is lost. */
+  follow(container: Container): void;
+  /** Records the end of a container of which nothing can be learnt any more. */
+  giveUp(container: Container): void;
+  close(): void;
+}
+
+export function watchExits(parts: {
+  containers: ReadonlyMap<string, Container>;
+  records: Records;
+  containerRecords: ContainerRecords;
+  events: Sequence<ContainerEvent>;
+  paths: Paths;
+  hierarchies: Hierarchies;
+  log: Logger;
+  /** Called when everybody has been told. */
+  onEnded: (container: Container) => void;
+}): Exits {
+  const { containers, records, containerRecords, events, paths, hierarchies, log } = parts;
+  const following = new Map<Container, () => void>();
+
+  const record = (container: Container, fact: ExitFact) => {
+    following.get(container)?.();
+    following.delete(container);
+    const { init: _, ...rest } = container.record;
+    const ended = { ...rest, state: 'exited' as const, init: undefined, exit: fact };
+    records.transaction(() => {
+      container.record = ended;
+      containerRecords.save(ended);
+      if (fact.oomKilled) events.append({ kind: 'oom', record: ended, timeNs: fact.timeNs });
+      events.append({ kind: 'exited', record: ended, timeNs: fact.timeNs });
+    });
+    rmSync(paths.exitFileOf(ended.id), { force: true });
+    // What shared the pid namespace of others has not ended with its init.
+    signalAll(hierarchies, ended.terms.cgroup, 9);
+    log.info({ container: ended.id.slice(0, 12), code: fact.code, oomKilled: fact.oomKilled }, 'exited');
+    container.end(fact);
+    parts.onEnded(container);
+  };
+
+  const oomKilled = (container: Container) => oomKills(hierarchies, container.record.terms.cgroup) > 0;
+
+  const settle = (container: Container) => {
+    if (!container.isLiving) return;
+    const file = readExitFile(paths.exitFileOf(container.record.id));
+    if (file) record(container, { ...file, oomKilled: oomKilled(container), unknown: false });
+  };
+
+  const giveUp = (container: Container) => {
+    settle(container);
+    if (!container.isLiving) return;
+    record(container, { code: unknownCode, oomKilled: oomKilled(container), timeNs: nowNs(), unknown: true });
+  };
+
+  const follow = (container: Container) => {
+    following.get(container)?.();
+    const { init, monitor } = container.record;
+    let stop = () => {};
+    following.set(container, () => stop());
+    const until = async (process: ProcessMark | undefined) => {
+      if (process === undefined) return;
+      const exit = processExit(process);
+      stop = exit.stop;
+      await exit.ended;
+    };
+    const isOurs = () => container.isLiving && container.record.init === init;
+    void (async () => {
+      await until(monitor);
+      settle(container);
+      if (!isOurs() || !following.has(container)) return;
+      log.warn({ container: container.record.id.slice(0, 12) }, 'the monitor of a running container is gone');
+      await until(init);
+      if (isOurs() && following.has(container)) giveUp(container);
+    })();
+  };
+
+  const watcher = watch(paths.exits, (_, name) => {
+    const container = name === null ? undefined : containers.get(name);
+    if (container) settle(container);
+    // Too many events at once: some were lost.
+    if (name === null) for (const each of containers.values()) settle(each);
+  });
+  watcher.on('error', (error) => log.error({ err: error }, 'cannot watch the exit directory'));
+
+  return {
+    settle,
+    follow,
+    giveUp,
+    close() {
+      watcher.close();
+      for (const stop of following.values()) stop();
+      following.clear();
+    },
+  };
+}
+
+/** The monitor renames it into place, so it is whole. */
+function readExitFile(path: string): { code: number; timeNs: bigint } | undefined {
+  try {
+    const code = Number.parseInt(readFileSync(path, 'utf8'), 10);
+    if (Number.isNaN(code)) return undefined;
+    return { code, timeNs: statSync(path, { bigint: true }).mtimeNs };
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Hierarchies } from '../cgroups/hierarchies.ts';
+import { childCgroups, removeCgroup } from '../cgroups/tree.ts';
+import type { Paths } from '../paths.ts';
+import type { Runtimes } from '../runtime/runtimes.ts';
+
+/** What of a container is left when its processes are gone: what the runtime keeps, cgroups, bundle, exit file. */
+export interface Remains {
+  /** Removes it all, ending what still lives of it. May be repeated. */
+  clear(container: { id: string; runtime: string; cgroup: string }): Promise<void>;
+  /** What is there of containers of which there is no record. */
+  unrecorded(isRecorded: (id: string) => boolean): { id: string; runtime: string; cgroup: string }[];
+}
+
+export function openRemains(parts: {
+  paths: Paths;
+  hierarchies: Hierarchies;
+  runtimes: Runtimes;
+  /** The engine's own: `/longshore-1f2e`. */
+  cgroupParent: string;
+}): Remains {
+  const { paths, hierarchies, runtimes, cgroupParent } = parts;
+  return {
+    async clear({ id, runtime, cgroup }) {
+      // First the processes: nothing else may be taken from under them.
+      await removeCgroup(hierarchies, cgroup);
+      await (await runtimes.find(runtime))?.remove(id);
+      rmSync(paths.bundleOf(id), { recursive: true, force: true });
+      rmSync(paths.exitFileOf(id), { force: true });
+    },
+    unrecorded(isRecorded) {
+      const bundles = readdirSync(paths.bundles);
+      const cgroups = hierarchies.all.flatMap(({ root }) => childCgroups(`${root}${cgroupParent}`));
+      const ids = new Set([...bundles, ...cgroups].filter((name) => /^[0-9a-f]{64}$/.test(name) && !isRecorded(name)));
+      return [...ids].map((id) => ({ id, runtime: '', cgroup: cgroupOf(paths, id) ?? `${cgroupParent}/${id}` }));
+    },
+  };
+}
+
+function cgroupOf(paths: Paths, id: string): string | undefined {
+  try {
+    const spec: unknown = JSON.parse(readFileSync(join(paths.bundleOf(id), 'config.json'), 'utf8'));
+    const linux = typeof spec === 'object' && spec !== null && 'linux' in spec ? spec.linux : undefined;
+    if (typeof linux !== 'object' || linux === null || !('cgroupsPath' in linux)) return undefined;
+    // Whatever wrote it: only a place of that container is cleared.
+    const path = String(linux.cgroupsPath);
+    return path.endsWith(`/${id}`) && !path.includes('..') ? path : undefined;
+  } catch {
+    return undefined;
+  }
+}

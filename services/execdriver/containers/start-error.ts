@@ -1,0 +1,42 @@
+import type { ServiceError } from '../../../kit/errors.ts';
+import { errors } from '../errors.ts';
+
+/** Clients look for these words; the rest is what Docker says around them. */
+const preface = 'failed to create task for container: failed to create shim task: OCI runtime create failed';
+
+/** Makes of a runtime's words an error that says whether the command is missing, may not be run, or something else is wrong. */
+export function startError(said: string, command: string, cause: unknown): ServiceError {
+  const text = said.trim().replace(/^\d{4}-\d\d-\d\dT\S+:? /, '');
+  const quoted = JSON.stringify(command);
+  const detail = (what: string) => `${preface}: ${what}: unknown`;
+  const isPath = command.includes('/');
+
+  if (/executable file .*not found in \$PATH/.test(text)) {
+    if (/permission denied/i.test(text))
+      return notExecutable(command, detail(`exec: ${quoted}: permission denied`), cause);
+    const what = isPath ? `stat ${command}: no such file or directory` : 'executable file not found in $PATH';
+    return errors.commandNotFound({ command, detail: detail(`exec: ${quoted}: ${what}`) }, { cause });
+  }
+  // runc: `exec: "/x": stat /x: no such file or directory`
+  if (text.includes(`exec: ${quoted}`) && /no such file or directory/i.test(text)) {
+    return errors.commandNotFound({ command, detail: detail(text) }, { cause });
+  }
+  const isExec = /open executable|exec[: ]/.test(text);
+  // crun's words for a directory are `open executable: Operation not permitted`.
+  if (
+    isExec &&
+    /permission denied|operation not permitted|is a directory|not a directory|exec format error/i.test(text)
+  ) {
+    const reason = /not permitted|is a directory/i.test(text) ? 'permission denied' : lastPart(text);
+    return notExecutable(command, detail(`exec: ${quoted}: ${reason}`), cause);
+  }
+  return errors.runtimeFailed({ detail: detail(text || 'the runtime ended without a word') }, { cause });
+}
+
+function notExecutable(command: string, detail: string, cause: unknown): ServiceError {
+  return errors.commandNotExecutable({ command, detail }, { cause });
+}
+
+function lastPart(text: string): string {
+  return (text.split(': ').at(-1) ?? text).toLowerCase();
+}

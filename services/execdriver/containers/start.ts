@@ -1,0 +1,170 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isServiceError } from '../../../kit/errors.ts';
+import { startTimeOf } from '../../../kit/linux/process.ts';
+import type { Logger } from '../../../kit/log.ts';
+import type { Records } from '../../../kit/records.ts';
+import type { Sequence } from '../../../kit/watch.ts';
+import type { ContainerSpec } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
+import type { MonitorCgroup } from '../cgroups/monitors.ts';
+import type { StrayControllers } from '../cgroups/stray-controllers.ts';
+import { nowNs } from '../clock.ts';
+import { errors } from '../errors.ts';
+import type { Paths } from '../paths.ts';
+import type { MonitorProgram } from '../runtime/conmon.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Runtimes } from '../runtime/runtimes.ts';
+import { encodeSpec, ociSpecOf } from '../spec/container.ts';
+import type { EngineFacts } from '../spec/facts.ts';
+import { findInitBinary } from '../spec/init-binary.ts';
+import type { OciSpec } from '../spec/oci.ts';
+import type { Wish } from '../spec/rlimits.ts';
+import { ensureWorkingDirectory, readUserFiles } from '../spec/root-files.ts';
+import type { Attachments } from './attachments.ts';
+import { Container } from './container.ts';
+import type { ContainerEvent } from './events.ts';
+import type { Exits } from './exits.ts';
+import type { ContainerRecord, ContainerRecords, Terms } from './record.ts';
+import type { Remains } from './remains.ts';
+import { startError } from './start-error.ts';
+import { termsOf } from './terms.ts';
+
+export interface StartParts {
+  containers: Map<string, Container>;
+  records: Records;
+  containerRecords: ContainerRecords;
+  events: Sequence<ContainerEvent>;
+  attachments: Attachments;
+  exits: Exits;
+  remains: Remains;
+  runtimes: Runtimes;
+  monitor: MonitorProgram;
+  monitorCgroup: MonitorCgroup;
+  stray: StrayControllers;
+  facts: EngineFacts;
+  paths: Paths;
+  bootId: string;
+  cgroupParent: string;
+  defaultUlimits: readonly Wish[];
+  log: Logger;
+}
+
+export interface StartRequest {
+  id: string;
+  generation: number;
+  spec: ContainerSpec;
+}
+
+/** Writes what happened and `settle`'s records durably, together. */
+export type Settle = (record: ContainerRecord, settle: () => void) => void;
+
+/**
+ * Starts a container: record, effects, settled record. Whatever fails, and wherever we die, either nothing is left or the next
+ * life finds the record and finishes or undoes it (adopt.ts).
+ */
+export async function startContainer(parts: StartParts, request: StartRequest, settle: Settle): Promise<void> {
+  const { paths, attachments } = parts;
+  const { id, generation, spec } = request;
+  const runtime = await parts.runtimes.get(spec.runtime);
+  const terms = termsOf(id, spec, runtime.name, parts.cgroupParent);
+  const oci = await translate(parts, spec, terms);
+
+  const previous = parts.containers.get(id);
+  if (previous) await parts.remains.clear({ id, ...previous.record.terms });
+  const container = new Container(startingRecord(id, generation, terms, parts.bootId));
+  parts.containerRecords.save(container.record);
+  parts.containers.set(id, container);
+  try {
+    for (const warning of parts.stray.claim()) parts.log.warn(warning);
+    const { initPid, monitorPid } = await create(parts, container, runtime, oci);
+    attachments.joinWaiting(container);
+    await runtime.start(id);
+    const running: ContainerRecord = {
+      ...container.record,
+      state: 'running',
+      init: { pid: initPid, startTime: startTimeOf(initPid) ?? '' },
+      monitor: { pid: monitorPid, startTime: startTimeOf(monitorPid) ?? '' },
+      startedNs: nowNs(),
+    };
+    settle(running, () => {
+      container.record = running;
+      parts.containerRecords.save(running);
+      parts.events.append({ kind: 'started', record: running, timeNs: running.startedNs });
+    });
+  } catch (error) {
+    await undo(parts, container);
+    const failure = isServiceError(error, 'RUNTIME_FAILED')
+      ? startError(error.metadata['detail'] ?? '', spec.args[0] ?? '', error)
+      : error;
+    if (isServiceError(failure)) attachments.failWaiting(id, failure);
+    throw failure;
+  }
+  parts.exits.follow(container);
+  // It may have ended before its record said that it ran.
+  parts.exits.settle(container);
+}
+
+function startingRecord(id: string, generation: number, terms: Terms, bootId: string): ContainerRecord {
+  const none = { init: undefined, monitor: undefined, exit: undefined };
+  return { id, generation, state: 'starting', bootId, terms, startedNs: 0n, ...none };
+}
+
+async function translate(parts: StartParts, spec: ContainerSpec, terms: Terms): Promise<OciSpec> {
+  const { containers, facts, defaultUlimits } = parts;
+  const usesInit = spec.init && (spec.pidMode === '' || spec.pidMode === 'private');
+  const oci = await ociSpecOf(spec, {
+    facts,
+    cgroupPath: terms.cgroup,
+    defaultUlimits,
+    users: readUserFiles(spec.rootPath),
+    initBinary: usesInit ? await findInitBinary() : undefined,
+    findInit: (id) => containers.get(id)?.pid,
+  });
+  ensureWorkingDirectory(spec.rootPath, oci.process.cwd);
+  return oci;
+}
+
+async function create(parts: StartParts, container: Container, runtime: Runtime, oci: OciSpec) {
+  const { paths } = parts;
+  const { id, terms } = container.record;
+  const bundle = paths.bundleOf(id);
+  mkdirSync(bundle, { recursive: true, mode: 0o700 });
+  if (terms.logDriver !== 'none') mkdirSync(paths.logDirectoryOf(id), { recursive: true, mode: 0o700 });
+  const prepared = runtime.prepare(oci);
+  writeFileSync(join(bundle, 'config.json'), encodeSpec(prepared), { mode: 0o600 });
+
+  const monitor = parts.monitor.start({
+    id,
+    containerName: terms.containerName,
+    bundle,
+    runtime,
+    exitDirectory: paths.exits,
+    logPath: terms.logDriver === 'none' ? undefined : paths.logFileOf(id),
+    tty: terms.tty,
+    stdin: terms.openStdin,
+    closesStdin: terms.stdinOnce && !terms.tty,
+  });
+  void parts.monitorCgroup.add(monitor.pid).then((problems) => {
+    for (const problem of problems) parts.log.warn(problem);
+  });
+  const initPid = await monitor.created;
+  runtime.created(id, prepared);
+  return { initPid, monitorPid: monitor.pid };
+}
+
+/** Nothing is left of a start that failed. */
+async function undo(parts: StartParts, container: Container): Promise<void> {
+  const { id, terms } = container.record;
+  container.disconnect();
+  try {
+    await parts.remains.clear({ id, ...terms });
+  } catch (error) {
+    parts.log.error(
+      { err: error, container: id },
+      'cannot clear what a failed start has left; the next start of this service will',
+    );
+    return;
+  }
+  parts.containerRecords.remove(id);
+  parts.containers.delete(id);
+}

@@ -1,0 +1,43 @@
+import type { Control } from '../../kit/control.ts';
+import { type ControlServiceImplementation, InitRequest } from '../../proto/gen/longshore/execdriver/v1/control.ts';
+import type { Session } from './session.ts';
+
+/** Opens and closes sessions by what the coordinator says. */
+export interface Sessions {
+  readonly current: Session | undefined;
+  open(policy: InitRequest, engineId: string): Promise<Session>;
+  close(): void;
+}
+
+export function controlService(parts: {
+  control: Control;
+  sessions: Sessions;
+  identity: { version: string; dataRoot: string; execRoot: string };
+}): ControlServiceImplementation {
+  const { control, sessions, identity } = parts;
+  return {
+    identify: async () => ({ identity: { ...identity, pid: process.pid, ...control.fence() } }),
+
+    async init(request) {
+      const accepted = control.accept(request.fence, encodePolicy(request));
+      const { engineId } = control.fence();
+      const isOpen = accepted.unchanged && sessions.current !== undefined;
+      const session = isOpen ? sessions.current : await sessions.open(request, engineId);
+      accepted.remember();
+      const { runtime, monitor, warnings, adopted } = session;
+      return { runtime, monitor, warnings: [...warnings], adopted };
+    },
+
+    async drain({ keep }) {
+      const problems = (await sessions.current?.drain(new Set(keep))) ?? [];
+      sessions.close();
+      control.forget();
+      return { problems };
+    },
+  };
+}
+
+/** What is remembered of an Init: all but who sent it. */
+export function encodePolicy(request: InitRequest): Uint8Array {
+  return InitRequest.encode({ ...request, fence: undefined }).finish();
+}

@@ -1,0 +1,64 @@
+import { defineErrors } from '../../kit/errors.ts';
+
+/** What the exec driver can fail with: reason, gRPC code, and what a person reads. */
+export const errors = defineErrors('execdriver', {
+  notInitialised: { code: 'FAILED_PRECONDITION', message: () => 'the exec driver is not initialised' },
+  runtimeMissing: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { runtime: string; detail?: string }) =>
+      `OCI runtime "${m.runtime}" was not found${m.detail ? ` (${m.detail})` : ''}: install crun (apt-get install crun) or name another with --runtime`,
+  },
+  unknownRuntime: {
+    code: 'INVALID_ARGUMENT',
+    message: (m: { runtime: string }) => `unknown or invalid runtime name: ${m.runtime}`,
+  },
+  monitorMissing: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { monitor: string; detail?: string }) =>
+      `the container monitor ${m.monitor} was not found${m.detail ? ` (${m.detail})` : ''}: install conmon 2.1 or newer (apt-get install conmon)`,
+  },
+  cgroupsUnusable: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { detail: string }) => `cgroups cannot be used: ${m.detail}`,
+  },
+
+  invalidId: {
+    code: 'INVALID_ARGUMENT',
+    message: (m: { id: string }) => `a container id is 64 lower-case hex digits, not ${JSON.stringify(m.id)}`,
+  },
+  badSpec: { code: 'INVALID_ARGUMENT', message: (m: { field: string; detail: string }) => m.detail },
+  unknownUser: { code: 'INVALID_ARGUMENT', message: (m: { user: string; detail: string }) => m.detail },
+
+  containerNotFound: { code: 'NOT_FOUND', message: (m: { id: string }) => `no such container: ${m.id}` },
+  staleGeneration: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { id: string; generation: number; newest: number }) =>
+      `container ${m.id} was started as generation ${m.newest} already; ${m.generation} is an older one`,
+  },
+  notRunning: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is not running` },
+  running: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { id: string }) => `container ${m.id} is running: stop it before removing it`,
+  },
+
+  commandNotFound: { code: 'NOT_FOUND', message: (m: { command: string; detail: string }) => m.detail },
+  commandNotExecutable: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { command: string; detail: string }) => m.detail,
+  },
+  runtimeFailed: { code: 'FAILED_PRECONDITION', message: (m: { detail: string }) => m.detail },
+  monitorFailed: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { detail: string }) => `the container monitor failed: ${m.detail}`,
+  },
+
+  badFrame: { code: 'INVALID_ARGUMENT', message: (m: { detail: string }) => m.detail },
+  clientTooSlow: {
+    code: 'RESOURCE_EXHAUSTED',
+    message: (m: { behind: number }) => `the client was ${m.behind} bytes behind the container and has been dropped`,
+  },
+  logsUnreadable: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { driver: string }) => `configured logging driver does not support reading: ${m.driver}`,
+  },
+});

@@ -1,0 +1,31 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { logFile } from './logs/files.ts';
+
+/** Where the exec driver keeps what. Below the data root what must survive a reboot, below the exec root what must not. */
+export interface Paths {
+  readonly bundles: string;
+  readonly exits: string;
+  readonly logs: string;
+  bundleOf(id: string): string;
+  /** The monitor writes the exit code here. */
+  exitFileOf(id: string): string;
+  logDirectoryOf(id: string): string;
+  logFileOf(id: string): string;
+}
+
+export function makePaths(dataRoot: string, execRoot: string): Paths {
+  const bundles = join(execRoot, 'bundles');
+  const exits = join(dataRoot, 'execdriver', 'exits');
+  const logs = join(dataRoot, 'execdriver', 'logs');
+  for (const directory of [bundles, exits, logs]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return {
+    bundles,
+    exits,
+    logs,
+    bundleOf: (id) => join(bundles, id),
+    exitFileOf: (id) => join(exits, id),
+    logDirectoryOf: (id) => join(logs, id),
+    logFileOf: (id) => join(logs, id, logFile),
+  };
+}

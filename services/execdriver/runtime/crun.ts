@@ -1,0 +1,99 @@
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { hasCode } from '../../../kit/linux/system-error.ts';
+import { errors } from '../errors.ts';
+import type { OciSpec } from '../spec/oci.ts';
+import type { Runtime } from './runtime.ts';
+import type { SeccompPrograms } from './seccomp-programs.ts';
+
+/**
+ * What crun keeps below its root, as seen in versions 1.8 to 1.21: `<id>/exec.fifo`, on which a created container's init waits
+ * for a byte; `<id>/seccomp.bpf`, the program that it will load; and nothing that `crun delete` does for a container whose
+ * processes have ended but to remove `<id>` and the cgroup. Relying on it saves two processes and the compiling of the
+ * seccomp rules at each start: 20 ms of 30.
+ */
+export function knowsLayoutOf(version: string): boolean {
+  const match = /^crun (\d+)\.(\d+)/.exec(version);
+  return match?.[1] === '1' && Number(match[2]) >= 8;
+}
+
+/** base64 of a ready seccomp program, which crun then takes instead of compiling `linux.seccomp`. */
+const programAnnotation = 'run.oci.seccomp_bpf_data';
+
+/** crun, by its files where its commands would cost a process. `commands` does what has no shorter way. */
+export function crunByFiles(commands: Runtime, root: string, programs: SeccompPrograms): Runtime {
+  const stateOf = (id: string) => join(root, id);
+  const fifoOf = (id: string) => join(stateOf(id), 'exec.fifo');
+
+  return {
+    ...commands,
+
+    prepare(spec) {
+      const { seccomp } = spec.linux;
+      const program = seccomp && programs.find(seccomp);
+      if (program === undefined) return spec;
+      const { seccomp: _, ...linux } = spec.linux;
+      return { ...spec, linux, annotations: { ...spec.annotations, [programAnnotation]: program.toString('base64') } };
+    },
+
+    created(id, spec: OciSpec) {
+      const { seccomp } = spec.linux;
+      // Flags are not in the program, and a listener is not ours to share.
+      if (seccomp === undefined || seccomp.flags !== undefined || programs.find(seccomp) !== undefined) return;
+      programs.keep(seccomp, readFileSync(join(stateOf(id), 'seccomp.bpf')));
+    },
+
+    async start(id) {
+      const fifo = fifoOf(id);
+      let descriptor: number;
+      try {
+        // Without a reader this is ENXIO instead of a wait without end: the init has died.
+        descriptor = openSync(fifo, constants.O_WRONLY | constants.O_NONBLOCK);
+      } catch (error) {
+        if (!hasCode(error, 'ENXIO', 'ENOENT')) throw error;
+        throw errors.runtimeFailed({ detail: 'the container has ended before it was started' }, { cause: error });
+      }
+      try {
+        writeSync(descriptor, '0');
+        unlinkSync(fifo);
+      } finally {
+        closeSync(descriptor);
+      }
+    },
+
+    hasStarted(id, pid) {
+      // The init has the fifo open until it runs its command.
+      return !openFilesOf(pid).includes(fifoOf(id));
+    },
+
+    async remove(id) {
+      rmSync(stateOf(id), { recursive: true, force: true });
+    },
+  };
+}
+
+function openFilesOf(pid: number): string[] {
+  const directory = `/proc/${pid}/fd`;
+  try {
+    return readdirSync(directory).map((descriptor) => {
+      try {
+        return readlinkSync(join(directory, descriptor)).replace(/ \(deleted\)$/, '');
+      } catch {
+        return '';
+      }
+    });
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,121 @@
+import { join } from 'node:path';
+import { openControl } from '../../kit/control.ts';
+import { programVersion } from '../../kit/flags.ts';
+import { createMounts } from '../../kit/linux/mounts.ts';
+import { createProcesses } from '../../kit/linux/spawn.ts';
+import { createKeyedQueue } from '../../kit/queue.ts';
+import { openRecords } from '../../kit/records.ts';
+import { type Served, serve, service } from '../../kit/rpc/serve.ts';
+import type { Running, ServiceConfig } from '../../kit/service.ts';
+import { ControlServiceDefinition, InitRequest } from '../../proto/gen/longshore/execdriver/v1/control.ts';
+import { HostServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/host.ts';
+import { ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
+import { StreamServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
+import { readHierarchies } from './cgroups/hierarchies.ts';
+import { openAttachments } from './containers/attachments.ts';
+import { Container } from './containers/container.ts';
+import { openEvents } from './containers/events.ts';
+import { containerRecords, migrations } from './containers/record.ts';
+import { controlService, type Sessions } from './control-service.ts';
+import { errors } from './errors.ts';
+import { probeHost } from './host/probe.ts';
+import { makePaths } from './paths.ts';
+import { processService } from './process-service.ts';
+import { type Estate, openSession, type Session } from './session.ts';
+import { readEngineFacts } from './spec/facts.ts';
+import { streamService } from './stream-service.ts';
+
+export async function start(config: ServiceConfig): Promise<Running> {
+  const { dataRoot, execRoot, log } = config;
+  const records = openRecords(join(dataRoot, 'execdriver', 'processes.db'), { migrations });
+  const saved = containerRecords(records);
+  const paths = makePaths(dataRoot, execRoot);
+  const containers = new Map(saved.load().map((record) => [record.id, new Container(record)]));
+  const attachments = openAttachments(containers, paths);
+  const events = openEvents(records);
+  const estate: Estate = {
+    records,
+    containerRecords: saved,
+    containers,
+    events,
+    attachments,
+    queue: createKeyedQueue(),
+    paths,
+    facts: await readEngineFacts(),
+    processes: createProcesses(),
+    mounts: createMounts(),
+    execRoot,
+    log,
+  };
+  let served: Served | undefined;
+  const sessions = openSessions(estate, (isOpen) => {
+    served?.setServing(ProcessServiceDefinition, isOpen);
+    served?.setServing(StreamServiceDefinition, isOpen);
+  });
+  const driver = () => sessions.current?.driver ?? fail();
+  const control = openControl(records);
+
+  const remembered = control.remembered();
+  if (remembered !== undefined) {
+    try {
+      await sessions.open(InitRequest.decode(remembered.policy), remembered.engineId);
+    } catch (error) {
+      log.error({ err: error }, 'cannot resume; waiting for the coordinator');
+    }
+  }
+  const identity = { version: programVersion(), dataRoot, execRoot };
+  const host = { probe: async () => probeHost(readHierarchies()) };
+  const isOpen = sessions.current !== undefined;
+  served = await serve({
+    ...config,
+    services: [
+      service(ControlServiceDefinition, controlService({ control, sessions, identity }), { serving: true }),
+      service(HostServiceDefinition, host, { serving: true }),
+      service(ProcessServiceDefinition, processService({ records, driver, attachments, events, paths }), {
+        serving: isOpen,
+      }),
+      service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
+    ],
+  });
+  return {
+    async stop() {
+      await served.stop();
+      sessions.close();
+      for (const container of containers.values()) container.disconnect();
+      records.close();
+    },
+  };
+}
+
+function fail(): never {
+  throw errors.notInitialised();
+}
+
+function openSessions(estate: Estate, onChange: (isOpen: boolean) => void): Sessions {
+  let current: Session | undefined;
+  const close = () => {
+    current?.close();
+    current = undefined;
+    onChange(false);
+  };
+  return {
+    get current() {
+      return current;
+    },
+    async open(request, engineId) {
+      const opened = await openSession(estate, {
+        runtimes: {
+          default: request.defaultRuntime,
+          named: new Map(request.runtimes.map(({ name, path }) => [name, path])),
+        },
+        defaultUlimits: request.defaultUlimits,
+        cgroupParent: `/${(request.cgroupParent || `longshore-${engineId.slice(0, 12)}`).replace(/^\/+/, '')}`,
+      });
+      current?.close();
+      current = opened;
+      onChange(true);
+      return opened;
+    },
+    close,
+  };
+}

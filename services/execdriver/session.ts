@@ -1,0 +1,158 @@
+import type { Mounts } from '../../kit/linux/mounts.ts';
+import { bootId } from '../../kit/linux/process.ts';
+import type { Processes } from '../../kit/linux/spawn.ts';
+import type { Logger } from '../../kit/log.ts';
+import type { KeyedQueue } from '../../kit/queue.ts';
+import type { Records } from '../../kit/records.ts';
+import type { Sequence } from '../../kit/watch.ts';
+import { readHierarchies } from './cgroups/hierarchies.ts';
+import { openMonitorCgroup } from './cgroups/monitors.ts';
+import { type ClaimedMounts, strayControllers } from './cgroups/stray-controllers.ts';
+import { removeCgroup } from './cgroups/tree.ts';
+import { adoptContainers } from './containers/adopt.ts';
+import type { Attachments } from './containers/attachments.ts';
+import type { Container } from './containers/container.ts';
+import type { ContainerEvent } from './containers/events.ts';
+import { type ExecDriver, openExecDriver } from './containers/exec-driver.ts';
+import { watchExits } from './containers/exits.ts';
+import type { ContainerRecords } from './containers/record.ts';
+import { openRemains } from './containers/remains.ts';
+import { openRotation } from './logs/rotation.ts';
+import type { Paths } from './paths.ts';
+import { openMonitorProgram } from './runtime/conmon.ts';
+import { openRuntimes, type RuntimeChoice } from './runtime/runtimes.ts';
+import type { EngineFacts } from './spec/facts.ts';
+import type { Wish } from './spec/rlimits.ts';
+
+/** What the coordinator decides. */
+export interface Policy {
+  runtimes: RuntimeChoice;
+  defaultUlimits: readonly Wish[];
+  /** Absolute in every hierarchy. */
+  cgroupParent: string;
+}
+
+/** What lives as long as the service does, whatever the policy. */
+export interface Estate {
+  records: Records;
+  containerRecords: ContainerRecords;
+  containers: Map<string, Container>;
+  events: Sequence<ContainerEvent>;
+  attachments: Attachments;
+  queue: KeyedQueue;
+  paths: Paths;
+  facts: EngineFacts;
+  processes: Processes;
+  mounts: Mounts;
+  execRoot: string;
+  log: Logger;
+}
+
+/** The exec driver between an Init and the next, or a Drain. */
+export interface Session {
+  readonly driver: ExecDriver;
+  /** `crun 1.8.1` */
+  readonly runtime: string;
+  readonly monitor: string;
+  readonly warnings: readonly string[];
+  readonly adopted: number;
+  /** Ends all containers but those to be kept, and takes away what is nobody's. Returns what could not be done. */
+  drain(keep: ReadonlySet<string>): Promise<string[]>;
+  close(): void;
+}
+
+const endingMs = 10_000;
+
+export async function openSession(estate: Estate, policy: Policy): Promise<Session> {
+  const { records, containers, queue, paths, facts, processes, log } = estate;
+  const { cgroupParent } = policy;
+  const runtimes = await openRuntimes(policy.runtimes, { processes, records, facts, execRoot: estate.execRoot });
+  const monitor = await openMonitorProgram(processes);
+  const claimed = claimedMounts(records);
+  // Before the hierarchies are looked at: it adds some.
+  const stray = strayControllers(readHierarchies(), estate.mounts, claimed);
+  const warnings = stray.claim();
+  for (const warning of warnings) log.warn(warning);
+  const hierarchies = readHierarchies();
+  const monitorCgroup = openMonitorCgroup(hierarchies, `${cgroupParent}/conmon`);
+  const remains = openRemains({ paths, hierarchies, runtimes, cgroupParent });
+  const clearEnded = (container: Container) => {
+    const { id, generation } = container.record;
+    const work = queue.run(id, async () => {
+      // Unless it has been removed, or started again, before its turn came.
+      if (containers.get(id) !== container || container.record.generation !== generation) return;
+      await remains.clear({ id, ...container.record.terms });
+    });
+    work.catch((error: unknown) =>
+      log.warn({ err: error, container: id }, 'cannot clear what an ended container has left'),
+    );
+  };
+  const exits = watchExits({ ...estate, hierarchies, onEnded: clearEnded });
+  const parts = {
+    ...estate,
+    exits,
+    remains,
+    runtimes,
+    monitor,
+    monitorCgroup,
+    stray,
+    hierarchies,
+    bootId: bootId(),
+    cgroupParent,
+    defaultUlimits: policy.defaultUlimits,
+  };
+  const driver = openExecDriver(parts);
+  const adopted = await adoptContainers(parts);
+  const rotation = openRotation(containers, paths, log);
+
+  const endOne = async (container: Container): Promise<string[]> => {
+    const { id } = container.record;
+    await driver.signal(id, 9, true);
+    const timeout = AbortSignal.timeout(endingMs);
+    try {
+      await driver.wait(id, 0, timeout);
+      return [];
+    } catch {
+      return [`container ${id} does not end`];
+    }
+  };
+
+  return {
+    driver,
+    runtime: runtimes.default.version,
+    monitor: monitor.version,
+    warnings,
+    adopted,
+    async drain(keep) {
+      const toEnd = [...containers.values()].filter(({ isLiving, record }) => isLiving && !keep.has(record.id));
+      const problems = (await Promise.all(toEnd.map(endOne))).flat();
+      for (const leftover of remains.unrecorded((id) => containers.has(id))) {
+        await remains
+          .clear(leftover)
+          .catch((error: unknown) => problems.push(`container ${leftover.id}: ${String(error)}`));
+      }
+      // What is being cleared of those that ended.
+      await Promise.all([...containers.keys()].map((id) => queue.run(id, () => {})));
+      if ([...containers.values()].some((container) => container.isLiving)) return problems;
+      await removeCgroup(hierarchies, cgroupParent).catch((error: unknown) => problems.push(String(error)));
+      return [...problems, ...stray.release()];
+    },
+    close() {
+      rotation.close();
+      exits.close();
+      monitorCgroup.close();
+    },
+  };
+}
+
+function claimedMounts(records: Records): ClaimedMounts {
+  return {
+    add: (target) => void records.prepare('INSERT OR IGNORE INTO claimed_mount (target) VALUES (?)').run(target),
+    list: () =>
+      records
+        .prepare('SELECT target FROM claimed_mount')
+        .all()
+        .map((row) => String(row['target'])),
+    remove: (target) => void records.prepare('DELETE FROM claimed_mount WHERE target = ?').run(target),
+  };
+}

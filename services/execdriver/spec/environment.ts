@@ -1,0 +1,30 @@
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * A container's environment in Docker's order: PATH, HOSTNAME, TERM with a terminal; then what the user gave, where a name
+ * that is there already keeps its place and `NAME` without `=` takes it out; HOME from the passwd file when nobody set it.
+ */
+export function environmentOf(
+  given: readonly string[],
+  container: { hostname: string; tty: boolean; home: string },
+): string[] {
+  const environment = [defaultPath, `HOSTNAME=${container.hostname}`, ...(container.tty ? ['TERM=xterm'] : [])];
+  for (const entry of given) {
+    const name = nameOf(entry);
+    const at = environment.findIndex((existing) => nameOf(existing) === name);
+    if (!entry.includes('=')) {
+      if (at >= 0) environment.splice(at, 1);
+    } else if (at >= 0) {
+      environment[at] = entry;
+    } else {
+      environment.push(entry);
+    }
+  }
+  if (!environment.some((entry) => nameOf(entry) === 'HOME')) environment.push(`HOME=${container.home}`);
+  return environment;
+}
+
+function nameOf(entry: string): string {
+  const equals = entry.indexOf('=');
+  return equals < 0 ? entry : entry.slice(0, equals);
+}
