@@ -43,7 +43,7 @@ export function ensureBridge(kernel: Kernel, policy: BridgePolicy, context: Brid
 
 function useExisting(kernel: Kernel, policy: BridgePolicy, context: BridgeContext): Bridge {
   const name = policy.existing;
-  const link = kernel.links.links().find((each) => each.name === name);
+  const link = kernel.rtnetlink.links().find((each) => each.name === name);
   if (link === undefined) throw errors.bridgeNotFound({ bridge: name, problem: 'no such network interface' });
   if (link.kind !== 'bridge') throw errors.bridgeNotFound({ bridge: name, problem: 'it is no bridge' });
   const gateway = addressOf(kernel, link.index);
@@ -65,7 +65,7 @@ function ensureOwnBridge(kernel: Kernel, policy: BridgePolicy, context: BridgeCo
     });
   }
   const wanted = policy.address === '' ? undefined : parseBridgeAddress(policy.address);
-  const link = kernel.links.links().find((each) => each.name === name);
+  const link = kernel.rtnetlink.links().find((each) => each.name === name);
   if (link !== undefined && (link.alias !== context.mark || link.kind !== 'bridge')) {
     throw errors.bridgeForeign({ bridge: name, owner: ownerOf(link.alias) });
   }
@@ -80,7 +80,7 @@ function ensureOwnBridge(kernel: Kernel, policy: BridgePolicy, context: BridgeCo
   const address = { kind: 'add address', link: name, address: formatCidr(gateway) } as const;
   if (link === undefined) {
     try {
-      kernel.links.apply(
+      kernel.rtnetlink.apply(
         {
           kind: 'create bridge',
           name,
@@ -98,23 +98,23 @@ function ensureOwnBridge(kernel: Kernel, policy: BridgePolicy, context: BridgeCo
     }
   } else if (!isSame) {
     if (found !== undefined) {
-      kernel.links.apply({ kind: 'delete address', link: name, address: formatCidr(found) });
+      kernel.rtnetlink.apply({ kind: 'delete address', link: name, address: formatCidr(found) });
     }
-    kernel.links.apply(address, { kind: 'set link', name, up: true, mac: macOf(gateway.address) });
+    kernel.rtnetlink.apply(address, { kind: 'set link', name, up: true, mac: macOf(gateway.address) });
   } else if (!link.isUp) {
-    kernel.links.apply({ kind: 'set link', name, up: true });
+    kernel.rtnetlink.apply({ kind: 'set link', name, up: true });
   }
   return bridge;
 }
 
 /** Removes the bridge if it is there and carries our mark. */
 export function removeBridge(kernel: Kernel, name: string, mark: string): void {
-  const link = kernel.links.links().find((each) => each.name === name);
-  if (link?.alias === mark) kernel.links.apply({ kind: 'delete link', name });
+  const link = kernel.rtnetlink.links().find((each) => each.name === name);
+  if (link?.alias === mark) kernel.rtnetlink.apply({ kind: 'delete link', name });
 }
 
 function choose(kernel: Kernel, name: string, context: BridgeContext): Cidr {
-  const routes = kernel.links
+  const routes = kernel.rtnetlink
     .routes()
     .map((route) => parseCidr(route.destination))
     .filter((route) => route !== undefined);
@@ -142,7 +142,7 @@ function refuseOther(policy: BridgePolicy, found: Cidr): void {
 
 /** The first global IPv4 address, as Docker takes it. */
 function addressOf(kernel: Kernel, index: number): Cidr | undefined {
-  const found = kernel.links.addresses().find((each) => each.link === index && each.family === 4);
+  const found = kernel.rtnetlink.addresses().find((each) => each.link === index && each.family === 4);
   const address = found && parseAddress(found.address);
   return found === undefined || address === undefined ? undefined : { address, prefix: found.prefixLength };
 }

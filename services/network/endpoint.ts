@@ -27,18 +27,18 @@ export interface EndpointPlan {
 
 /** Switches the loopback on. */
 export function raiseLoopback(kernel: Kernel, namespacePath: string): void {
-  kernel.namespaces.run(namespacePath, () => kernel.links.apply({ kind: 'set link', name: 'lo', up: true }));
+  kernel.namespaces.run(namespacePath, () => kernel.rtnetlink.apply({ kind: 'set link', name: 'lo', up: true }));
 }
 
 /** Makes the interface and everything in the namespace that it needs, the loopback too. */
 export function attach(kernel: Kernel, plan: EndpointPlan): void {
   const name = makeVeth(kernel, plan);
   if (plan.isIsolated || plan.isHairpin) {
-    kernel.links.apply({ kind: 'set link', name, isolated: plan.isIsolated, hairpin: plan.isHairpin });
+    kernel.rtnetlink.apply({ kind: 'set link', name, isolated: plan.isIsolated, hairpin: plan.isHairpin });
   }
   kernel.namespaces.run(plan.namespacePath, () => {
     disableIpv6(kernel, plan.interface);
-    kernel.links.apply(
+    kernel.rtnetlink.apply(
       { kind: 'set link', name: 'lo', up: true },
       { kind: 'add address', link: plan.interface, address: plan.address },
       { kind: 'set link', name: plan.interface, up: true },
@@ -65,7 +65,7 @@ function makeVeth(kernel: Kernel, plan: EndpointPlan): string {
     for (let at = 0; ; at += 7) {
       const name = `veth${plan.id.slice(at, at + 7)}`;
       try {
-        kernel.links.apply({
+        kernel.rtnetlink.apply({
           kind: 'create veth',
           name,
           alias: plan.mark,

@@ -29,7 +29,7 @@ export function tableName(engineId: string): string {
 export function createFirewall(kernel: Kernel): Firewall {
   const rebuild = (plan: FirewallPlan, ports: readonly PortMapping[]) => {
     try {
-      kernel.nft.run(tableRules(plan, ports));
+      kernel.nftables.run(tableRules(plan, ports));
     } catch (error) {
       throw unavailable(error);
     }
@@ -37,7 +37,7 @@ export function createFirewall(kernel: Kernel): Firewall {
   const change = (rules: string, otherwise: () => void) => {
     if (rules === '') return;
     try {
-      kernel.nft.run(rules);
+      kernel.nftables.run(rules);
     } catch {
       otherwise();
     }
@@ -48,14 +48,14 @@ export function createFirewall(kernel: Kernel): Firewall {
     unpublish: (plan, ports, rest) => change(unpublishRules(plan.table, ports), () => rebuild(plan, rest())),
     isIntact(plan) {
       try {
-        return kernel.nft.run(`list chain ip ${plan.table} postrouting\n`).includes('masquerade');
+        return kernel.nftables.run(`list chain ip ${plan.table} postrouting\n`).includes('masquerade');
       } catch {
         return false;
       }
     },
     remove(table) {
       try {
-        kernel.nft.run(removalRules(table));
+        kernel.nftables.run(removalRules(table));
       } catch (error) {
         throw unavailable(error);
       }

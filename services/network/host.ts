@@ -3,7 +3,7 @@ import { type ResolvConfPaths, readResolvers, readUsableServers } from './resolv
 
 /** What the host's network looks like. */
 export function describeDefaultRoute(kernel: Kernel) {
-  const route = kernel.links.defaultRoute();
+  const route = kernel.rtnetlink.defaultRoute();
   if (route === undefined) return { interface: undefined, mtu: 0, gateway: '' };
   return { interface: route.interface, mtu: route.mtu, gateway: route.gateway ?? '' };
 }

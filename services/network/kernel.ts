@@ -9,9 +9,9 @@ import { createSysctls, type Sysctls } from '../../kit/linux/sysctls.ts';
 /** All that this service asks of the kernel. */
 export interface Kernel {
   namespaces: NetworkNamespaces;
-  links: Rtnetlink;
+  rtnetlink: Rtnetlink;
   /** Opened when first needed: an engine with --iptables=false runs where there is none. */
-  nft: Pick<Nftables, 'run'>;
+  nftables: Pick<Nftables, 'run'>;
   /** Those under `net` are of the namespace that the thread is in. */
   sysctls: Sysctls;
   /** Runs iptables(8); undefined where there is none. Rejects with what it said. */
@@ -27,8 +27,8 @@ export function createKernel(sysctlRoot?: string): Kernel {
   const run = promisify(execFile);
   return {
     namespaces: createNetworkNamespaces(),
-    links: createRtnetlink(),
-    nft: openedLater(createNftables),
+    rtnetlink: createRtnetlink(),
+    nftables: openedLater(createNftables),
     sysctls: createSysctls(sysctlRoot),
     iptables:
       path === undefined

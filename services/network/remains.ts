@@ -42,9 +42,9 @@ export function createRemains(context: RemainsContext): Remains {
       }
       for (const id of strangers(context.filesDirectory, sandboxes)) removeFiles(join(context.filesDirectory, id));
       context.sweeper.sweep(markPrefix, marks);
-      for (const { name, kind, alias, master } of kernel.links.links()) {
+      for (const { name, kind, alias, master } of kernel.rtnetlink.links()) {
         if (kind !== 'veth' || master === undefined || alias === undefined || !marks.has(alias)) continue;
-        kernel.links.apply({ kind: 'set link', name, isolated: isIsolated });
+        kernel.rtnetlink.apply({ kind: 'set link', name, isolated: isIsolated });
       }
     },
   };

@@ -21,10 +21,10 @@ export function createVethSweeper(kernel: Kernel, log: Logger): VethSweeper {
   let timer: NodeJS.Timeout | undefined;
 
   const removeIf = (isUnwanted: (alias: string) => boolean) => {
-    for (const link of kernel.links.links()) {
+    for (const link of kernel.rtnetlink.links()) {
       if (link.kind !== 'veth' || link.alias === undefined || !isUnwanted(link.alias)) continue;
       try {
-        kernel.links.apply({ kind: 'delete link', name: link.name });
+        kernel.rtnetlink.apply({ kind: 'delete link', name: link.name });
       } catch (error) {
         // It may have gone by itself meanwhile; if not, the next start sees it.
         log.debug({ err: error, interface: link.name }, 'an interface could not be removed');
