@@ -47,7 +47,9 @@ function started(dir: string, file: string, args: string[]): Program {
   const roots = ['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'run')];
   const child = spawn(process.execPath, [file, ...roots, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
   const ended = once(child, 'exit') as Promise<[number | null, string | null]>;
-  const output = Promise.all([text(child.stdout), text(child.stderr)]).then((both) => both.join(''));
+  const { stdout, stderr } = child;
+  assert.ok(stdout !== null && stderr !== null);
+  const output = Promise.all([text(stdout), text(stderr)]).then((both) => both.join(''));
   const dispose = async () => {
     child.kill('SIGKILL');
     await ended;
