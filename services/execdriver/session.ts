@@ -152,7 +152,7 @@ function claimedMounts(records: Records): ClaimedMounts {
       records
         .prepare('SELECT target FROM claimed_mount')
         .all()
-        .map((row) => String(row['target'])),
+        .map((row) => String(row.target)),
     remove: (target) => void records.prepare('DELETE FROM claimed_mount WHERE target = ?').run(target),
   };
 }

@@ -22,7 +22,7 @@ export function openEvents(records: Records): Sequence<ContainerEvent> {
         records
           .prepare('SELECT cursor, event FROM event ORDER BY cursor')
           .all()
-          .map((row) => ({ cursor: Number(row['cursor']), event: decode<ContainerEvent>(String(row['event'])) })),
+          .map((row) => ({ cursor: Number(row.cursor), event: decode<ContainerEvent>(String(row.event)) })),
       save(cursor, event) {
         records.prepare('INSERT INTO event (cursor, event) VALUES (?, ?)').run(cursor, encode(event));
         records.prepare('DELETE FROM event WHERE cursor <= ?').run(cursor - kept);

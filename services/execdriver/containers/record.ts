@@ -79,7 +79,7 @@ export function containerRecords(records: Records): ContainerRecords {
       records
         .prepare('SELECT record FROM container')
         .all()
-        .map((row) => decode<ContainerRecord>(String(row['record']))),
+        .map((row) => decode<ContainerRecord>(String(row.record))),
     save(record) {
       records.prepare('INSERT OR REPLACE INTO container (id, record) VALUES (?, ?)').run(record.id, encode(record));
     },

@@ -6,7 +6,7 @@ const preface = 'failed to create task for container: failed to create shim task
 
 /** Makes of a runtime's words an error that says whether the command is missing, may not be run, or something else is wrong. */
 export function startError(said: string, command: string, cause: unknown): ServiceError {
-  const text = said.trim().replace(/^\d{4}-\d\d-\d\dT\S+:? /, '');
+  const text = wordsOf(said);
   const quoted = JSON.stringify(command);
   const detail = (what: string) => `${preface}: ${what}: unknown`;
   const isPath = command.includes('/');
@@ -31,6 +31,13 @@ export function startError(said: string, command: string, cause: unknown): Servi
     return notExecutable(command, detail(`exec: ${quoted}: ${reason}`), cause);
   }
   return errors.runtimeFailed({ detail: detail(text || 'the runtime ended without a word') }, { cause });
+}
+
+/** crun writes `TIME: words`, runc `time="…" level=error msg="words"`. */
+function wordsOf(said: string): string {
+  const message = /\bmsg="((?:[^"\\]|\\.)*)"/.exec(said)?.[1];
+  if (message !== undefined) return message.replace(/\\(.)/g, '$1');
+  return said.trim().replace(/^\d{4}-\d\d-\d\dT\S+:? /, '');
 }
 
 function notExecutable(command: string, detail: string, cause: unknown): ServiceError {

@@ -9,7 +9,6 @@ import type { ContainerSpec } from '../../../proto/gen/longshore/execdriver/v1/s
 import type { MonitorCgroup } from '../cgroups/monitors.ts';
 import type { StrayControllers } from '../cgroups/stray-controllers.ts';
 import { nowNs } from '../clock.ts';
-import { errors } from '../errors.ts';
 import type { Paths } from '../paths.ts';
 import type { MonitorProgram } from '../runtime/conmon.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -63,7 +62,7 @@ export type Settle = (record: ContainerRecord, settle: () => void) => void;
  * life finds the record and finishes or undoes it (adopt.ts).
  */
 export async function startContainer(parts: StartParts, request: StartRequest, settle: Settle): Promise<void> {
-  const { paths, attachments } = parts;
+  const { attachments } = parts;
   const { id, generation, spec } = request;
   const runtime = await parts.runtimes.get(spec.runtime);
   const terms = termsOf(id, spec, runtime.name, parts.cgroupParent);
@@ -94,7 +93,7 @@ export async function startContainer(parts: StartParts, request: StartRequest, s
   } catch (error) {
     await undo(parts, container);
     const failure = isServiceError(error, 'RUNTIME_FAILED')
-      ? startError(error.metadata['detail'] ?? '', spec.args[0] ?? '', error)
+      ? startError(error.metadata.detail ?? '', spec.args[0] ?? '', error)
       : error;
     if (isServiceError(failure)) attachments.failWaiting(id, failure);
     throw failure;

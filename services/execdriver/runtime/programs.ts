@@ -8,7 +8,7 @@ import { pipe, readable } from '../../../kit/linux/stream.ts';
 /** An absolute path of an executable, looked for as a shell does; undefined when there is none. */
 export function findProgram(
   name: string,
-  searchPath = process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+  searchPath = process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
 ): string | undefined {
   const candidates = name.includes('/')
     ? [name]
@@ -46,5 +46,5 @@ export async function runProgram(processes: Processes, file: string, args: reado
 
 /** What helpers see of our environment. */
 export function plainEnvironment(): Record<string, string> {
-  return { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
+  return { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 }

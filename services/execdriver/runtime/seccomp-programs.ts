@@ -33,7 +33,7 @@ export function openSeccompPrograms(records: Records, maker: string): SeccompPro
       const key = keyOf(rules);
       const known = inMemory.get(key);
       if (known) return known;
-      const program = records.prepare('SELECT program FROM seccomp_program WHERE key = ?').get(key)?.['program'];
+      const program = records.prepare('SELECT program FROM seccomp_program WHERE key = ?').get(key)?.program;
       if (!(program instanceof Uint8Array)) return undefined;
       const buffer = Buffer.from(program);
       inMemory.set(key, buffer);

@@ -86,7 +86,7 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
       resources: { devices: devices.rules, ...resourcesFor(resources, facts) },
       devices: devices.devices,
       maskedPaths: maskedPaths(confinement, facts.thermalPaths),
-      readonlyPaths: readonlyPaths(confinement),
+      readonlyPaths: readonlyPaths(confinement, !facts.cgroup2 && mounts.some(({ type }) => type === 'cgroup')),
       ...(Object.keys(sysctl).length > 0 && { sysctl }),
       ...(seccomp !== undefined && { seccomp }),
       ...(rootfsPropagation !== undefined && { rootfsPropagation }),

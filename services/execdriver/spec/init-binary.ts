@@ -10,7 +10,7 @@ export const initInContainer = '/sbin/docker-init';
 const candidates = ['docker-init', 'catatonit', 'tini-static'];
 
 /** The host's tiny init for `--init`. */
-export async function findInitBinary(searchPath = process.env['PATH'] ?? '/usr/bin:/bin'): Promise<string> {
+export async function findInitBinary(searchPath = process.env.PATH ?? '/usr/bin:/bin'): Promise<string> {
   const directories = [...searchPath.split(delimiter), '/usr/libexec/podman', '/usr/libexec/docker'];
   for (const name of candidates) {
     for (const directory of directories) {

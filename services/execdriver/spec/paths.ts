@@ -23,7 +23,9 @@ export function maskedPaths(confinement: Confinement, thermalPaths: readonly str
   return confinement.privileged ? [] : [...masked, ...thermalPaths];
 }
 
-export function readonlyPaths(confinement: Confinement): string[] {
+/** `hasCgroupMounts`: version 1's trees are shown below a tmpfs, which crun leaves writable where runc does not. */
+export function readonlyPaths(confinement: Confinement, hasCgroupMounts: boolean): string[] {
   if (confinement.readonlyPaths) return confinement.readonlyPaths.values;
-  return confinement.privileged ? [] : [...readOnly];
+  if (confinement.privileged) return [];
+  return hasCgroupMounts ? [...readOnly, '/sys/fs/cgroup'] : [...readOnly];
 }

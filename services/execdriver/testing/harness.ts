@@ -33,6 +33,7 @@ export function makeRoot(directory: string): string {
   writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n');
   writeFileSync(join(root, 'etc/group'), 'root:x:0:\napp:x:1000:\nextra:x:2000:app\n');
   writeFileSync(join(root, 'etc/notexec'), '#!/bin/sh\n', { mode: 0o644 });
+  writeFileSync(join(root, 'etc/fmt'), 'not a program', { mode: 0o755 });
   return root;
 }
 
@@ -100,7 +101,7 @@ export async function openBench(options: { serviceElsewhere?: boolean } = {}): P
   const [dataRoot, execRoot] = [join(directory, 'data'), join(directory, 'run')];
   mkdirSync(execRoot, { recursive: true });
   const engineId = randomBytes(16).toString('hex');
-  const log = process.env['TEST_LOG'] ? createLogger({ role: 'execdriver', level: 'debug' }) : silentLogger();
+  const log = process.env.TEST_LOG ? createLogger({ role: 'execdriver', level: 'debug' }) : silentLogger();
   const config = serviceConfig({ role: 'execdriver', dataRoot, execRoot, log });
   let running: Running | undefined = options.serviceElsewhere ? undefined : await start(config);
   const endpoint = config.listen[0] ?? '';

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { suite, test } from 'node:test';
+import { isServiceError } from '../../kit/errors.ts';
+import type { AttachRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
+import { newId, openBench, skip } from './testing/harness.ts';
+import { until } from './testing/host.ts';
+
+type Frame = AttachRequest['frame'];
+
+const sha256 = (bytes: Uint8Array | string) => createHash('sha256').update(bytes).digest('hex');
+
+const stdin = (bytes: Buffer | string): Frame => ({ $case: 'stdin', value: Buffer.from(bytes) });
+const closeStdin: Frame = { $case: 'closeStdin', value: {} };
+
+async function* framesOf(...frames: (Frame | Promise<unknown>)[]): AsyncGenerator<Frame> {
+  for (const frame of frames) {
+    if (frame instanceof Promise) await frame;
+    else yield frame;
+  }
+}
+
+suite('stdio', { skip }, () => {
+  test('who attaches before the start sees the first byte, stdout and stderr apart, and then the exit', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = newId();
+    const { promise: ready, resolve } = Promise.withResolvers<void>();
+    const attached = bench.attach(id, { ready: resolve });
+    await ready;
+    await bench.run(['sh', '-c', 'echo out; echo err >&2; printf unfinished; exit 3'], {}, id);
+    const { stdout, stderr, code } = await attached;
+    assert.deepEqual([`${stdout}`, `${stderr}`, code], ['out\nunfinished', 'err\n', 3]);
+  });
+
+  test('20 MB arrive whole at those attached and in the log', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = newId();
+    const attached = [bench.attach(id), bench.attach(id)];
+    await bench.run(['sh', '-c', 'yes "the quick brown fox jumps over the lazy dog" | head -c 20000001'], {}, id);
+    const expected = sha256('the quick brown fox jumps over the lazy dog\n'.repeat(460_000).slice(0, 20_000_001));
+    for (const { stdout, code } of await Promise.all(attached)) {
+      assert.equal(sha256(stdout), expected);
+      assert.equal(code, 0);
+    }
+    assert.equal(sha256(await bench.logs(id)), expected);
+  });
+
+  test('a client that takes nothing is dropped alone, and the container goes on', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = newId();
+    async function* open(): AsyncGenerator<AttachRequest> {
+      const value = { id, stdin: false, stdout: true, stderr: true, logs: false, follow: true, generation: 0 };
+      yield { frame: { $case: 'open', value } };
+    }
+    const lazy = bench.clients.stream.attach(open())[Symbol.asyncIterator]();
+    await lazy.next();
+    const other = bench.attach(id);
+    await bench.run(['sh', '-c', 'head -c 60000000 /dev/zero'], {}, id);
+    const { stdout, code } = await other;
+    assert.deepEqual([stdout.length, code], [60_000_000, 0]);
+    const failure = await (async () => {
+      for (let next = await lazy.next(); !next.done; next = await lazy.next());
+    })().catch((error: unknown) => error);
+    assert.ok(isServiceError(failure, 'CLIENT_TOO_SLOW'), String(failure));
+  });
+
+  test('input arrives whole, and its end with it', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = newId();
+    const input = randomBytes(8_000_000);
+    const pieces = [input.subarray(0, 1), input.subarray(1, 100_000), input.subarray(100_000)];
+    const attached = bench.attach(id, { stdin: framesOf(...pieces.map(stdin), closeStdin) });
+    await bench.run(['sha256sum'], { openStdin: true, stdinOnce: true }, id);
+    const { stdout, code } = await attached;
+    assert.equal(`${stdout}`, `${sha256(input)}  -\n`);
+    assert.equal(code, 0);
+  });
+
+  test('without stdin_once the end of a client’s input is not the end of the container’s', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = await bench.run(['sh', '-c', 'read a; read b; echo "$a $b"'], { openStdin: true });
+    const first = bench.attach(id, { stdin: framesOf(stdin('one\n'), closeStdin) });
+    const second = bench.attach(id, { stdin: framesOf(stdin('two\n')) });
+    assert.deepEqual([`${(await first).stdout}`, (await second).code], ['one two\n', 0]);
+  });
+
+  test('a terminal has the size that it was given, before the start and after', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = newId();
+    await bench.clients.process.resizeTerminal({ id, rows: 40, columns: 120 });
+    const resized = Promise.withResolvers<void>();
+    const size: Frame = { $case: 'resize', value: { rows: 50, columns: 132 } };
+    const attached = bench.attach(id, { stdin: framesOf(resized.promise, size, stdin('go\n')) });
+    const script = 'stty size; echo first; read x; while [ "$(stty size)" != "50 132" ]; do sleep 0.01; done; stty size';
+    await bench.run(['sh', '-c', script], { tty: true, openStdin: true }, id);
+    await until(async () => (await bench.logs(id)).includes('first'));
+    resized.resolve();
+    const { stdout, code } = await attached;
+    assert.equal(`${stdout}`.replaceAll('\r', ''), '40 120\nfirst\ngo\n50 132\n');
+    assert.equal(code, 0);
+  });
+
+  test('attaching with logs shows what was before and goes on without a hole', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const script = 'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $i; [ $((i % 50)) = 0 ] && sleep 0.02; done; printf end';
+    const id = await bench.run(['sh', '-c', script]);
+    await until(async () => (await bench.logs(id)).includes('100\n'));
+    const { stdout, code } = await bench.attach(id, { logs: true });
+    const expected = `${Array.from({ length: 300 }, (_, index) => `${index + 1}\n`).join('')}end`;
+    assert.deepEqual([`${stdout}`, code], [expected, 0]);
+  });
+
+  test('detaching leaves the container running', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = await bench.run(['sh', '-c', 'read a; echo "got $a"'], { openStdin: true });
+    const abort = new AbortController();
+    async function* open(): AsyncGenerator<AttachRequest> {
+      const value = { id, stdin: true, stdout: true, stderr: true, logs: false, follow: true, generation: 0 };
+      yield { frame: { $case: 'open', value } };
+      await new Promise((resolve) => abort.signal.addEventListener('abort', resolve));
+    }
+    const call = bench.clients.stream.attach(open(), { signal: abort.signal })[Symbol.asyncIterator]();
+    await call.next();
+    abort.abort();
+    await call.next().catch(() => {});
+    const { stdout, code } = await bench.attach(id, { stdin: framesOf(stdin('it\n')) });
+    assert.deepEqual([`${stdout}`, code], ['got it\n', 0]);
+  });
+});

@@ -1,0 +1,22 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Names of the cgroups of an engine, in whatever hierarchy they are. */
+export function cgroupsBelow(engineId: string): string[] {
+  const hierarchies = existsSync('/sys/fs/cgroup/cgroup.controllers') ? [''] : readdirSync('/sys/fs/cgroup');
+  const found = hierarchies.flatMap((hierarchy) => {
+    const parent = `/sys/fs/cgroup/${hierarchy}/longshore-${engineId.slice(0, 12)}`;
+    if (!existsSync(parent)) return [];
+    return readdirSync(parent, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  });
+  return [...new Set(found.map((entry) => entry.name))];
+}
+
+/** Waits for what the kernel or another process does in its own time. */
+export async function until(isSo: () => boolean | Promise<boolean>, limitMs = 10_000): Promise<void> {
+  const end = Date.now() + limitMs;
+  while (!(await isSo())) {
+    if (Date.now() > end) throw new Error(`not within ${limitMs} ms: ${isSo}`);
+    await delay(5);
+  }
+}
