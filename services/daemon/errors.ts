@@ -34,6 +34,10 @@ export const errors = defineErrors('daemon', {
       `image with reference ${m.image} was found but does not match the specified platform: ` +
       `wanted ${m.wanted}, actual: ${m.actual}`,
   },
+  imageUnusable: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { image: string; problem: string }) => `image ${m.image} cannot be used: ${m.problem}`,
+  },
   badSignal: {
     code: 'INVALID_ARGUMENT',
     message: (m: { signal: string }) => `Invalid signal: ${m.signal}`,
@@ -62,7 +66,7 @@ export const errors = defineErrors('daemon', {
   },
   containerStartPaused: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { container: string }) => `cannot start a paused container, try unpause instead`,
+    message: (_: { container: string }) => 'cannot start a paused container, try unpause instead',
   },
   containerRestarting: {
     code: 'FAILED_PRECONDITION',

@@ -1,0 +1,96 @@
+import type { MountPoint } from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import type { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
+import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
+import { errors } from '../errors.ts';
+import { insist, together } from './insist.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { linkedHosts } from './linked.ts';
+import { joinedContainer, planSandbox } from './network-plan.ts';
+import { type Prepared, processSpec } from './process-spec.ts';
+import { type ContainerRecord, isAlive } from './record.ts';
+
+/** What a container has while it runs. */
+export interface Running {
+  process: ContainerProcess;
+  /** Undefined when it shares another container's. */
+  sandbox: Sandbox | undefined;
+  files: Pick<Prepared, 'resolvConfPath' | 'hostsPath' | 'hostnamePath'>;
+}
+
+type Network = Pick<Running, 'sandbox' | 'files'> & { namespacePath: string };
+
+/**
+ * The effects of a start: (mount ∥ sandbox ∥ volumes) → process. What is there already, of a start that was cut short, is
+ * used. When it throws, all that it began has ended, and the caller gives it back.
+ */
+export async function bringUp(lifecycle: Lifecycle, record: ContainerRecord): Promise<Running> {
+  const { graphdriver, execdriver } = lifecycle.engine.clients;
+  const { id, generation } = record;
+  const volumePaths = new Map<string, string>();
+  let rootPath = '';
+  const joining = joinNetwork(lifecycle, record);
+
+  const mounted = insist((options) => graphdriver.layers.mountLayer({ id, holder: id }, options)).then(({ path }) => {
+    rootPath = path;
+  });
+  await together(
+    mounted,
+    joining,
+    ...volumesOf(record).map(async (point) => {
+      // A volume that may be empty is filled from the image, and that needs the image's files.
+      const isFilled = record.volumesFilled || point.noCopy;
+      if (!isFilled) await mounted;
+      volumePaths.set(point.name, await mountVolume(lifecycle, record, point, isFilled ? '' : rootPath));
+    }),
+    generation > 1
+      ? insist((options) => execdriver.processes.removeContainer({ id, keepLogs: true }, options))
+      : undefined,
+  );
+  const { sandbox, files, namespacePath } = await joining;
+  const prepared = { rootPath, namespacePath, volumePaths, linkedEnv: [], ...files };
+  const spec = processSpec(record, prepared, lifecycle.engine.facts.defaults);
+  const { process } = await insist((options) => execdriver.processes.startContainer({ id, generation, spec }, options));
+  if (process === undefined) throw new Error('the exec driver started a process and did not say which');
+  return { process, sandbox, files };
+}
+
+function volumesOf(record: ContainerRecord): MountPoint[] {
+  return record.mounts.filter(({ type }) => type === 'volume');
+}
+
+async function mountVolume(
+  lifecycle: Lifecycle,
+  { id }: ContainerRecord,
+  point: MountPoint,
+  containerRoot: string,
+): Promise<string> {
+  const { volumes } = lifecycle.engine.clients.volume;
+  const request = {
+    name: point.name,
+    holder: id,
+    containerRoot,
+    destination: point.destination,
+    noCopy: containerRoot === '',
+  };
+  return (await insist((options) => volumes.mountVolume(request, options))).path;
+}
+
+async function joinNetwork(lifecycle: Lifecycle, record: ContainerRecord): Promise<Network> {
+  const reference = joinedContainer(record);
+  if (reference !== undefined) {
+    const other = lifecycle.repository.find(reference);
+    if (!isAlive(other)) throw errors.joinedNotRunning({ container: other.id });
+    const { resolvConfPath, hostsPath, hostnamePath } = other;
+    return {
+      sandbox: undefined,
+      namespacePath: other.network.sandboxPath,
+      files: { resolvConfPath, hostsPath, hostnamePath },
+    };
+  }
+  const request = planSandbox(record, lifecycle.engine.facts, linkedHosts(lifecycle, record));
+  const { sandboxes } = lifecycle.engine.clients.network;
+  const { sandbox } = await insist((options) => sandboxes.createSandbox(request, options));
+  if (sandbox === undefined) throw new Error('the network service made a sandbox and did not say which');
+  const { namespacePath, resolvConfPath, hostsPath, hostnamePath } = sandbox;
+  return { sandbox, namespacePath, files: { resolvConfPath, hostsPath, hostnamePath } };
+}

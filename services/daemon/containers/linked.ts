@@ -1,0 +1,27 @@
+import type { HostEntry } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
+import { errors } from '../errors.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { ContainerRecord } from './record.ts';
+import { isAlive } from './record.ts';
+
+/** `child[:alias]`, as `--link` has it. */
+export function parseLink(text: string): { child: string; alias: string } {
+  const [child = '', alias = '', ...rest] = text.split(':');
+  if (child === '' || rest.length > 0) {
+    throw errors.badConfig({ field: 'links', problem: `bad format for links: ${text}` });
+  }
+  return { child, alias: (alias || child).replace(/^.*\//, '') };
+}
+
+/** Lines of /etc/hosts for the containers that the link graph has below this one. LINKED_NOT_RUNNING. */
+export function linkedHosts(lifecycle: Lifecycle, record: ContainerRecord): HostEntry[] {
+  const { repository, engine } = lifecycle;
+  if (record.hostConfig.links.length === 0) return [];
+  return engine.links.children(`/${record.name}`, 0).flatMap(({ entity, name: alias }) => {
+    const child = repository.get(entity);
+    if (child === undefined) return [];
+    if (!isAlive(child)) throw errors.linkedNotRunning({ child: child.name, alias });
+    const address = child.network.networks[0]?.ipv4Address ?? '';
+    return address === '' ? [] : [{ address, names: [...new Set([alias, child.config.hostname, child.name])] }];
+  });
+}

@@ -1,0 +1,48 @@
+import type {
+  Container,
+  ListContainersRequest,
+  OpenStreamRequest,
+  OpenStreamResponse,
+} from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import { StreamPurpose } from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import { containerEvent } from './container-event.ts';
+import { containerFilter } from './filter.ts';
+import { measure, statusNumber, toContainer } from './inspect.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import { isRunning } from './record.ts';
+
+/** Newest first. Sizes are measured one after the other, as the reader takes them. */
+export async function* listContainers(
+  lifecycle: Lifecycle,
+  request: ListContainersRequest,
+): AsyncGenerator<Container, void> {
+  const { filter, limit } = request;
+  const isWanted = filter === undefined ? () => true : await containerFilter(lifecycle, filter);
+  const showsAll = request.all || limit > 0 || (filter?.statuses.length ?? 0) > 0;
+  const found = lifecycle.repository
+    .all()
+    .reverse()
+    .filter((record) => (showsAll || isRunning(record)) && isWanted(record));
+  for (const record of limit > 0 ? found.slice(0, limit) : found) {
+    yield toContainer(record, request.withSize ? await measure(lifecycle, record) : undefined);
+  }
+}
+
+/** What a client needs to go to the owner of a container's bytes. */
+export function openStream(lifecycle: Lifecycle, request: OpenStreamRequest): OpenStreamResponse {
+  const record = lifecycle.repository.find(request.container);
+  const { config, hostConfig } = record;
+  if (request.purpose === StreamPurpose.STREAM_PURPOSE_ATTACH) {
+    lifecycle.repository.apply({ events: [containerEvent(record, 'attach', lifecycle.now())] });
+  }
+  return {
+    containerId: record.id,
+    tty: config.tty,
+    openStdin: config.openStdin,
+    stdinOnce: config.stdinOnce,
+    status: statusNumber(record.status),
+    generation: record.generation,
+    logDriver: hostConfig.logConfig?.type || lifecycle.engine.facts.defaults.logDriver,
+    autoRemove: hostConfig.autoRemove,
+  };
+}

@@ -1,0 +1,93 @@
+import type { ContainerConfig, HostConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
+import type { EngineFacts } from '../daemon.ts';
+import { errors } from '../errors.ts';
+import { parseLink } from './linked.ts';
+import { isDefaultNetwork, parseExtraHost } from './network-plan.ts';
+import { parsePort, planPorts } from './port-plan.ts';
+import { confinementOf } from './security-options.ts';
+import { signalNumber } from './signals.ts';
+
+const refuse = (field: string, problem: string) => errors.badConfig({ field, problem });
+
+/** What of a container's configuration can be judged without any service. BAD_CONFIG and BAD_SIGNAL, in Docker's words. */
+export function checkConfig(config: ContainerConfig, host: HostConfig, facts: EngineFacts): void {
+  const { workingDir, stopSignal, stopTimeoutS, env, exposedPorts, hostname } = config;
+  if (workingDir !== '' && !workingDir.startsWith('/')) {
+    const problem = `the working directory '${workingDir}' is invalid, it needs to be an absolute path`;
+    throw refuse('working_dir', problem);
+  }
+  for (const entry of env) {
+    if (entry === '' || entry.startsWith('=')) throw refuse('env', `invalid environment variable: ${entry}`);
+    if (entry.includes('\0')) throw refuse('env', 'invalid environment variable: it contains a NUL byte');
+  }
+  if (hostname.length > 64) throw refuse('hostname', `invalid hostname: ${hostname}: longer than 64 characters`);
+  if (stopSignal !== '') signalNumber(stopSignal);
+  if (stopTimeoutS !== undefined && stopTimeoutS < -1)
+    throw refuse('stop_timeout_s', `invalid stop timeout: ${stopTimeoutS}`);
+  for (const port of exposedPorts) parsePort(port);
+  planPorts(host, exposedPorts);
+  for (const entry of host.extraHosts) parseExtraHost(entry);
+  for (const link of host.links) parseLink(link);
+  confinementOf(host);
+  checkHealth(config);
+  checkRestartPolicy(host);
+  checkModes(host, facts);
+  if (host.shmSize < 0) throw refuse('shm_size', 'SHM size can not be less than 0');
+  const { oomScoreAdj } = host;
+  if (oomScoreAdj !== undefined && (oomScoreAdj < -1000 || oomScoreAdj > 1000)) {
+    throw refuse('oom_score_adj', `Invalid value ${oomScoreAdj}, range for oom score adj is [-1000, 1000]`);
+  }
+}
+
+function checkHealth({ healthcheck }: ContainerConfig): void {
+  if (healthcheck === undefined) return;
+  const spans = [
+    ['Interval', healthcheck.intervalNs],
+    ['Timeout', healthcheck.timeoutNs],
+    ['StartPeriod', healthcheck.startPeriodNs],
+    ['StartInterval', healthcheck.startIntervalNs],
+  ] as const;
+  for (const [name, ns] of spans) {
+    if (ns !== 0n && ns < 1_000_000n) throw refuse('healthcheck', `${name} in Healthcheck cannot be less than 1ms`);
+  }
+  if (healthcheck.retries < 0) throw refuse('healthcheck', 'Retries in Healthcheck cannot be negative');
+}
+
+function checkRestartPolicy({ restartPolicy, autoRemove }: HostConfig): void {
+  const { name = '', maximumRetryCount = 0 } = restartPolicy ?? {};
+  if (!['', 'no', 'always', 'unless-stopped', 'on-failure'].includes(name)) {
+    const known = "use one of 'no', 'always', 'on-failure', or 'unless-stopped'";
+    throw refuse('restart_policy', `invalid restart policy: unknown policy '${name}'; ${known}`);
+  }
+  if (name !== 'on-failure' && maximumRetryCount !== 0) {
+    const problem = "invalid restart policy: maximum retry count can only be used with 'on-failure'";
+    throw refuse('restart_policy', problem);
+  }
+  if (maximumRetryCount < 0) {
+    throw refuse('restart_policy', 'invalid restart policy: maximum retry count cannot be negative');
+  }
+  if (autoRemove && name !== '' && name !== 'no') {
+    throw refuse('auto_remove', "can't create 'AutoRemove' container with restart policy");
+  }
+}
+
+const logDrivers = ['', 'json-file', 'local', 'none'];
+
+function checkModes(host: HostConfig, facts: EngineFacts): void {
+  const { networkMode, runtime, logConfig } = host;
+  if (networkMode === 'container:') throw refuse('network_mode', 'invalid network mode: container: needs a container');
+  const hasPorts = Object.keys(host.portBindings).length > 0 || host.publishAllPorts;
+  if (networkMode.startsWith('container:') && hasPorts) {
+    throw refuse('network_mode', 'conflicting options: port publishing and the container type network mode');
+  }
+  if (host.links.length > 0 && !isDefaultNetwork(networkMode)) {
+    throw refuse('links', 'conflicting options: links are only supported on the default bridge network');
+  }
+  const { runtimes, runtime: usual } = facts.defaults;
+  if (runtime !== '' && runtime !== usual && !runtimes.includes(runtime)) {
+    throw refuse('runtime', `unknown or invalid runtime name: ${runtime}`);
+  }
+  if (!logDrivers.includes(logConfig?.type ?? '')) {
+    throw refuse('log_config', `logger: no log driver named '${logConfig?.type}' is registered`);
+  }
+}

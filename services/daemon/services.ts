@@ -1,0 +1,24 @@
+import type { ContainerServiceImplementation } from '../../proto/gen/longshore/daemon/v1/container.ts';
+import type { EventServiceImplementation } from '../../proto/gen/longshore/daemon/v1/event.ts';
+import type { SystemServiceImplementation } from '../../proto/gen/longshore/daemon/v1/system.ts';
+import { containerService } from './container-service.ts';
+import type { Containers } from './containers/containers.ts';
+import type { Engine } from './daemon.ts';
+import { eventService } from './event-service.ts';
+import type { Events } from './events/events.ts';
+import { systemService } from './system-service.ts';
+
+export interface ContainerServices {
+  containers: ContainerServiceImplementation;
+  events: EventServiceImplementation;
+  system: SystemServiceImplementation;
+}
+
+/** What the daemon's server answers with, once the engine is put together. */
+export function containerServices(containers: Containers, events: Events, engine: Engine): ContainerServices {
+  return {
+    containers: containerService(containers, engine.records),
+    events: eventService(events),
+    system: systemService(engine, containers),
+  };
+}
