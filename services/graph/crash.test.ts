@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { afterwards } from './testing/cleanup.ts';
 import { serveFakeLayers } from './testing/fake-layers.ts';
 import { framesOf, initialise, list, load } from './testing/graph-client.ts';
 import { connectGraph, spawnService } from './testing/graph-process.ts';
@@ -18,7 +19,7 @@ const large = imageOf(
 async function withProcess(t: TestContext) {
   const roots = await makeRoots(t);
   const fake = await serveFakeLayers(join(roots.execRoot, 'graphdriver.sock'), roots.dataRoot);
-  t.after(() => fake.stop());
+  afterwards(t, () => fake.stop());
   const files = async (folder: string) => (await readdir(join(roots.dataRoot, 'graph', folder))).toSorted();
   const run = async () => {
     const service = spawnService(t, 'graph', roots);
@@ -66,7 +67,7 @@ test('killed while layers are made, it removes those that no image has with the 
 
   const reached = Promise.withResolvers<void>();
   const goOn = Promise.withResolvers<void>();
-  t.after(() => goOn.resolve());
+  afterwards(t, () => goOn.resolve());
   fake.beforeApply = async () => {
     if (fake.layers.size < 2) return;
     reached.resolve();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { WatchImagesResponse } from '../../proto/gen/longshore/graph/v1/event.ts';
+import { afterwards } from './testing/cleanup.ts';
 import { load } from './testing/graph-client.ts';
 import { classicArchive, imageOf } from './testing/image-archives.ts';
 import { type RunningGraph, startGraph } from './testing/running-graph.ts';
@@ -16,7 +17,7 @@ async function watch(
 ): Promise<WatchImagesResponse[]> {
   const messages: WatchImagesResponse[] = [];
   const stop = new AbortController();
-  t.after(() => stop.abort());
+  afterwards(t, () => stop.abort());
   for await (const message of graph.events.watchImages({ after }, { signal: stop.signal })) {
     messages.push(message);
     if (messages.length === count) break;

@@ -8,6 +8,7 @@ import { silentLogger } from '../../kit/log.ts';
 import { dial } from '../../kit/rpc/dial.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/control.ts';
 import { LayerServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
+import { afterwards } from './testing/cleanup.ts';
 import { engineId, importRootfs, list, load } from './testing/graph-client.ts';
 import { connectGraph, spawnService } from './testing/graph-process.ts';
 import { classicArchive, imageOf } from './testing/image-archives.ts';
@@ -24,7 +25,7 @@ async function withBoth(t: TestContext) {
   spawnService(t, 'graph', roots);
   const endpoint = `unix://${roots.execRoot}/graphdriver.sock`;
   const channel = dial(endpoint, { role: 'test', log: silentLogger() });
-  t.after(() => channel.close());
+  afterwards(t, () => channel.close());
   assert.ok(await channel.ready(20_000));
   const fence = { engineId, epoch: 1, bootId: '' };
   const driver = channel.client(ControlServiceDefinition);
@@ -32,7 +33,7 @@ async function withBoth(t: TestContext) {
   const { noncePath, nonce } = await driver.init({ fence, driver: 'vfs' });
   const graph = await connectGraph(t, roots.execRoot);
   await Array.fromAsync(graph.control.init({ fence, driver: 'vfs', graphdriverEndpoint: endpoint, noncePath, nonce }));
-  t.after(() => driver.drain({}));
+  afterwards(t, () => driver.drain({}));
   const count = async () => (await Array.fromAsync(layers.listLayers({}))).length;
   return { graph, layers, count };
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { afterwards } from './cleanup.ts';
 import { dialGraph, type GraphClient } from './graph-client.ts';
 
 export interface ServiceProcess {
@@ -32,14 +33,14 @@ export function spawnService(
     child.kill('SIGKILL');
     await exited;
   };
-  t.after(kill);
+  afterwards(t, kill);
   return { kill, log: () => log };
 }
 
 /** A client of the graph service under a root, once that answers. */
 export async function connectGraph(t: TestContext, execRoot: string): Promise<GraphClient> {
   const client = dialGraph(`unix://${execRoot}/graph.sock`);
-  t.after(() => client.channel.close());
+  afterwards(t, () => client.channel.close());
   if (!(await client.channel.ready(20_000))) throw new Error('the graph service did not start');
   return client;
 }

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { silentLogger } from '../../../kit/log.ts';
 import { type Running, serviceConfig } from '../../../kit/service.ts';
 import { start } from '../service.ts';
+import { afterwards } from './cleanup.ts';
 import { type FakeLayers, serveFakeLayers } from './fake-layers.ts';
 import { dialGraph, type GraphClient, initialise } from './graph-client.ts';
 
@@ -25,7 +26,7 @@ export async function startGraph(t: TestContext, options: { initialised?: boolea
   const config = serviceConfig({ role: 'graph', dataRoot, execRoot, log: silentLogger() });
   let running: Running = await start(config);
   const client = dialGraph(`unix://${execRoot}/graph.sock`);
-  t.after(async () => {
+  afterwards(t, async () => {
     client.channel.close();
     await running.stop();
     await fake.stop();
@@ -49,6 +50,6 @@ export async function startGraph(t: TestContext, options: { initialised?: boolea
 
 export async function makeRoots(t: TestContext): Promise<{ dataRoot: string; execRoot: string }> {
   const root = await mkdtemp(join(tmpdir(), 'longshore-graph-'));
-  t.after(() => rm(root, { recursive: true, force: true }));
+  afterwards(t, () => rm(root, { recursive: true, force: true }));
   return { dataRoot: join(root, 'data'), execRoot: join(root, 'run') };
 }
