@@ -141,10 +141,22 @@ suite('containers', { skip }, () => {
       return isServiceError(error) ? `${error.reason} ${error.message}` : String(error);
     };
     for (const runtime of ['crun', 'runc']) {
-      assert.match(await failure('nosuch', runtime), /^COMMAND_NOT_FOUND .*exec: "nosuch": executable file not found in \$PATH: unknown$/);
-      assert.match(await failure('/nosuch', runtime), /^COMMAND_NOT_FOUND .*exec: "\/nosuch": stat \/nosuch: no such file or directory: unknown$/);
-      assert.match(await failure('/etc/notexec', runtime), /^COMMAND_NOT_EXECUTABLE .*exec: "\/etc\/notexec": permission denied: unknown$/);
-      assert.match(await failure('/etc', runtime), /^COMMAND_NOT_EXECUTABLE .*exec: "\/etc": .*permission denied: unknown$/);
+      assert.match(
+        await failure('nosuch', runtime),
+        /^COMMAND_NOT_FOUND .*exec: "nosuch": executable file not found in \$PATH: unknown$/,
+      );
+      assert.match(
+        await failure('/nosuch', runtime),
+        /^COMMAND_NOT_FOUND .*exec: "\/nosuch": stat \/nosuch: no such file or directory: unknown$/,
+      );
+      assert.match(
+        await failure('/etc/notexec', runtime),
+        /^COMMAND_NOT_EXECUTABLE .*exec: "\/etc\/notexec": permission denied: unknown$/,
+      );
+      assert.match(
+        await failure('/etc', runtime),
+        /^COMMAND_NOT_EXECUTABLE .*exec: "\/etc": .*permission denied: unknown$/,
+      );
     }
     assert.deepEqual(readdirSync(`${bench.directory}/run/bundles`), []);
     assert.deepEqual(cgroupsBelow(bench.engineId), ['conmon']);

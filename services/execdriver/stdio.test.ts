@@ -97,7 +97,8 @@ suite('stdio', { skip }, () => {
     const resized = Promise.withResolvers<void>();
     const size: Frame = { $case: 'resize', value: { rows: 50, columns: 132 } };
     const attached = bench.attach(id, { stdin: framesOf(resized.promise, size, stdin('go\n')) });
-    const script = 'stty size; echo first; read x; while [ "$(stty size)" != "50 132" ]; do sleep 0.01; done; stty size';
+    const script =
+      'stty size; echo first; read x; while [ "$(stty size)" != "50 132" ]; do sleep 0.01; done; stty size';
     await bench.run(['sh', '-c', script], { tty: true, openStdin: true }, id);
     await until(async () => (await bench.logs(id)).includes('first'));
     resized.resolve();
@@ -109,7 +110,8 @@ suite('stdio', { skip }, () => {
   test('attaching with logs shows what was before and goes on without a hole', async () => {
     await using bench = await openBench();
     await bench.init();
-    const script = 'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $i; [ $((i % 50)) = 0 ] && sleep 0.02; done; printf end';
+    const script =
+      'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $i; [ $((i % 50)) = 0 ] && sleep 0.02; done; printf end';
     const id = await bench.run(['sh', '-c', script]);
     await until(async () => (await bench.logs(id)).includes('100\n'));
     const { stdout, code } = await bench.attach(id, { logs: true });

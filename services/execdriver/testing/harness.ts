@@ -11,6 +11,7 @@ import { ProcessServiceDefinition } from '../../../proto/gen/longshore/execdrive
 import { ContainerSpec } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { type AttachRequest, StreamServiceDefinition } from '../../../proto/gen/longshore/execdriver/v1/stream.ts';
 import { start } from '../service.ts';
+import { serviceElsewhere } from './elsewhere.ts';
 
 /** Kernel tests need root and the programs that run containers. */
 export const skip = process.getuid?.() === 0 ? false : 'needs root';
@@ -61,6 +62,9 @@ export interface Bench extends AsyncDisposable {
   attach(id: string, input?: Partial<AttachInput>): Promise<Collected>;
   logs(id: string, more?: { tail?: number; follow?: boolean; stdout?: boolean; stderr?: boolean }): Promise<string>;
   restart(): Promise<void>;
+  /** With `serviceElsewhere`: the service as a process of its own. */
+  startElsewhere(): Promise<void>;
+  killElsewhere(): Promise<void>;
 }
 
 export interface AttachInput {
@@ -104,6 +108,7 @@ export async function openBench(options: { serviceElsewhere?: boolean } = {}): P
   const log = process.env.TEST_LOG ? createLogger({ role: 'execdriver', level: 'debug' }) : silentLogger();
   const config = serviceConfig({ role: 'execdriver', dataRoot, execRoot, log });
   let running: Running | undefined = options.serviceElsewhere ? undefined : await start(config);
+  const elsewhere = serviceElsewhere(['--data-root', dataRoot, '--exec-root', execRoot]);
   const endpoint = config.listen[0] ?? '';
   const clients = connect(endpoint);
 
@@ -123,20 +128,29 @@ export async function openBench(options: { serviceElsewhere?: boolean } = {}): P
     attach: (id, input = {}) => collect(clients, id, input),
     async logs(id, more = {}) {
       const parts: Uint8Array[] = [];
-      const request = { id, stdout: true, stderr: true, tail: -1, ...more };
-      for await (const { line } of clients.stream.readLogs(request)) parts.push(line);
+      const request = { id, stdout: true, stderr: true, tail: -1, batched: true, ...more };
+      for await (const { line, more: others } of clients.stream.readLogs(request)) {
+        parts.push(line, ...others.map((other) => other.line));
+      }
       return Buffer.concat(parts).toString();
     },
+    async startElsewhere() {
+      elsewhere.start();
+      if (!(await clients.channel.ready(10_000))) throw new Error('the service does not come up');
+    },
+    killElsewhere: () => elsewhere.kill(),
     async restart() {
       await running?.stop();
       running = await start(config);
     },
     async [Symbol.asyncDispose]() {
       try {
+        if (options.serviceElsewhere && !elsewhere.isRunning) await bench.startElsewhere();
         await clients.control.drain({ keep: [] });
       } finally {
         clients.channel.close();
         await running?.stop();
+        await elsewhere.kill();
         rmSync(directory, { recursive: true, force: true });
       }
     },
