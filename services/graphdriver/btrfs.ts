@@ -41,7 +41,6 @@ export function openBtrfs(directory: string, { btrfs, pool }: { btrfs: Btrfs; po
     name: 'btrfs',
     status: [{ name: 'Backing Filesystem', value: 'btrfs' }],
     list: home.list,
-    removed: home.removed,
 
     async create(layer, ancestors, options) {
       const limit = sizeLimit(options);

@@ -31,8 +31,6 @@ export interface LayerDriver {
 
   /** The layers that are here, whole ones. */
   list(): Set<LayerId>;
-  /** The layers that `remove` took away and whose files are not all deleted yet. */
-  removed(): Set<LayerId>;
 
   /** Makes an empty writable layer. What is there under its name is taken away first. An option it lacks: BAD_OPTION. */
   create(layer: LayerId, ancestors: readonly LayerId[], options: LayerOptions): Promise<void>;
@@ -54,8 +52,8 @@ export interface LayerDriver {
 
   /** Takes a layer away at once; its files are deleted by `sweep`. Does nothing when there is none. */
   remove(layer: LayerId): void;
-  /** Deletes what removals and crashes left. Problems are thrown together at the end; the rest is deleted. */
-  sweep(): Promise<void>;
+  /** Deletes what removals and crashes left; gives the number of layers. Problems are thrown together at the end. */
+  sweep(): Promise<number>;
 
   /** Where the layer's difference to its parent is read. */
   difference(layer: LayerId, chain: Chain): DifferenceSource;

@@ -16,7 +16,6 @@ export interface LayerHome {
   readonly directory: string;
   path(layer: LayerId): string;
   list(): Set<LayerId>;
-  removed(): Set<LayerId>;
   /** A new name for a layer in the making. */
   temporaryName(layer: LayerId): string;
   /** Gives a layer in the making its final name, durably. */
@@ -28,7 +27,6 @@ export interface LayerHome {
 }
 
 const idPattern = /^[0-9a-f]{64}$/;
-const removedPattern = /^removing-([0-9a-f]{64})/;
 
 /** Opens a home that this process alone uses: what is in the making there is nobody's any more. */
 export function openHome(directory: string): LayerHome {
@@ -37,7 +35,6 @@ export function openHome(directory: string): LayerHome {
     directory,
     path: (layer) => join(directory, layer),
     list: () => new Set(readdirSync(directory).filter((name) => idPattern.test(name))),
-    removed: () => new Set(readdirSync(directory).flatMap((name) => removedPattern.exec(name)?.[1] ?? [])),
     temporaryName: (layer) => `${layer}.tmp-${random()}`,
     settle(temporaryName, layer) {
       renameSync(join(directory, temporaryName), join(directory, layer));

@@ -58,7 +58,6 @@ export function openOverlay2(directory: string, { mounts, pool }: { mounts: Moun
       { name: 'userxattr', value: 'false' },
     ],
     list: home.list,
-    removed: home.removed,
 
     async create(layer, ancestors, given) {
       refuseOptions(given);

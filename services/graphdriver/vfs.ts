@@ -48,7 +48,6 @@ export function openVfs(directory: string, { mounts, pool }: { mounts: Mounts; p
     name: 'vfs',
     status: [{ name: 'Backing Filesystem', value: filesystemName(directory) }],
     list: home.list,
-    removed: home.removed,
 
     async create(layer, ancestors, options) {
       refuseOptions(options);

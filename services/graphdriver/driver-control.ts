@@ -1,0 +1,111 @@
+import { realpathSync } from 'node:fs';
+import type { Mounts } from '../../kit/linux/mounts.ts';
+import type { Logger } from '../../kit/log.ts';
+import type { Records } from '../../kit/records.ts';
+import { driverChoices } from './drivers.ts';
+import { errors } from './errors.ts';
+import { claimDirectory } from './home.ts';
+import { openLayerRecords } from './layer-records.ts';
+import { createLayers, type Layers } from './layers.ts';
+import { reconcile } from './reconcile.ts';
+import { type ChosenBecause, selectDriver } from './selection.ts';
+import type { WorkerPool } from './work/worker-pool.ts';
+
+/** What Init asks for. */
+export interface DriverPolicy {
+  engineId: string;
+  /** Empty: choose. */
+  driver: string;
+  /** `key=value` */
+  options: readonly string[];
+}
+
+/** The driver that is open, if one is. */
+export interface DriverControl {
+  /** Opens the driver that the policy says, or goes on with it. One call at a time takes effect. */
+  open(policy: DriverPolicy): Promise<OpenDriver>;
+  /** Throws NOT_INITIALISED when no driver is open. */
+  layers(): Layers;
+  /** Takes down all views but those held by `keep`, and closes the driver. Gives the problems met. */
+  drain(keep: ReadonlySet<string>): Promise<string[]>;
+  /** Lets what is being deleted be. */
+  close(): void;
+}
+
+export interface OpenDriver {
+  layers: Layers;
+  because: ChosenBecause;
+}
+
+export function createDriverControl(options: {
+  dataRoot: string;
+  mounts: Mounts;
+  records: Records;
+  pool: WorkerPool;
+  bootId: string;
+  log: Logger;
+}): DriverControl {
+  const { mounts, records, pool, bootId, log } = options;
+  let current: OpenDriver | undefined;
+  let previous: Promise<unknown> = Promise.resolve();
+
+  /** After all that was asked for before. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = previous.then(work);
+    previous = result.catch(() => undefined);
+    return result;
+  }
+
+  async function openPolicy({ engineId, driver: named, options: given }: DriverPolicy): Promise<OpenDriver> {
+    // The kernel's mount table has real paths.
+    const root = realpathSync(options.dataRoot);
+    const candidates = driverChoices(root, { mounts, pool });
+    const { choice, because } = selectDriver(candidates, { named, root, engineId });
+    const [option] = given;
+    if (option !== undefined) {
+      throw errors.badOption({
+        option,
+        driver: choice.name,
+        problem: 'it has no options for all layers; leave it out',
+      });
+    }
+    if (current !== undefined) {
+      if (current.layers.driver.name === choice.name) {
+        current = { layers: current.layers, because };
+        return current;
+      }
+      refuseChange(current.layers, choice.name);
+      current = undefined;
+    }
+    claimDirectory(choice.directory, choice.name, engineId);
+    const driver = choice.open();
+    const layerRecords = openLayerRecords(records, choice.name);
+    await reconcile({ driver, layerRecords, records, bootId, log });
+    current = { layers: createLayers({ driver, layerRecords, records, pool, bootId, log }), because };
+    log.info({ driver: choice.name, because }, 'the layers are open');
+    return current;
+  }
+
+  return {
+    open: (policy) => inTurn(() => openPolicy(policy)),
+    layers() {
+      if (current === undefined) throw errors.notInitialised();
+      return current.layers;
+    },
+    drain: (keep) =>
+      inTurn(async () => {
+        const problems = await current?.layers.unmountAllBut(keep);
+        current = undefined;
+        return problems ?? [];
+      }),
+    close() {
+      current = undefined;
+    },
+  };
+}
+
+/** Views of one driver would stay behind unseen by another. */
+function refuseChange(layers: Layers, asked: string): void {
+  const [holder] = layers.list().flatMap(({ holders }) => holders);
+  if (holder !== undefined) throw errors.driverInUse({ driver: layers.driver.name, asked, holder });
+}

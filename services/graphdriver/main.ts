@@ -1,0 +1,4 @@
+import { runService } from '../../kit/service.ts';
+import { start } from './service.ts';
+
+void runService('graphdriver', start);

@@ -1,0 +1,58 @@
+import { join } from 'node:path';
+import { hostBootId, openControl } from '../../kit/control.ts';
+import { createMounts } from '../../kit/linux/mounts.ts';
+import { openRecords } from '../../kit/records.ts';
+import { type Served, serve, service } from '../../kit/rpc/serve.ts';
+import type { Running, ServiceConfig } from '../../kit/service.ts';
+import { ControlServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/control.ts';
+import { LayerServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
+import { controlService, resume } from './control-service.ts';
+import { createDriverControl } from './driver-control.ts';
+import { migrations } from './layer-records.ts';
+import { layerService } from './layer-service.ts';
+import { createWorkerPool } from './work/worker-pool.ts';
+
+/** What a test puts in the host's place. */
+export interface Surroundings {
+  bootId?: string;
+}
+
+/** The layer store. It alone uses the layers of its data root: the records are locked for as long as it runs. */
+export async function start(config: ServiceConfig, surroundings: Surroundings = {}): Promise<Running> {
+  const { dataRoot, log } = config;
+  const bootId = surroundings.bootId ?? hostBootId();
+  const records = openRecords(join(dataRoot, 'graphdriver', 'layers.db'), { migrations, exclusive: true });
+  const pool = createWorkerPool();
+  const control = openControl(records, { bootId });
+  const driverControl = createDriverControl({ dataRoot, mounts: createMounts(), records, pool, bootId, log });
+
+  let served: Served | undefined;
+  let isServing = false;
+  const setServing = (isOpen: boolean) => {
+    isServing = isOpen;
+    served?.setServing(LayerServiceDefinition, isOpen);
+  };
+  const given = { config, control, driverControl, setServing };
+  const close = async () => {
+    await served?.stop();
+    driverControl.close();
+    await pool.stop();
+    records.close();
+  };
+
+  try {
+    await resume(given);
+    served = await serve({
+      ...config,
+      services: [
+        service(ControlServiceDefinition, controlService(given), { serving: true }),
+        service(LayerServiceDefinition, layerService({ layers: driverControl.layers, records, dataRoot })),
+      ],
+    });
+    served.setServing(LayerServiceDefinition, isServing);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { stop: close };
+}
