@@ -79,7 +79,7 @@ export async function runService(role: Role, start: Start, extraOptions?: (comma
   const { log } = config;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      log.info({ signal }, 'stopping');
+      log.debug({ signal }, 'stopping');
       stopAsked.abort();
     });
   }
@@ -97,7 +97,7 @@ export async function runService(role: Role, start: Start, extraOptions?: (comma
     process.exit(1);
   }
   hasStarted = true;
-  log.info({ listen: config.listen.join(' '), root: config.dataRoot }, 'ready');
+  log.debug({ listen: config.listen.join(' '), root: config.dataRoot }, 'ready');
   // A process that is killed writes no compile cache, so it is written as soon as a start's code has been compiled.
   if (getCompileCacheDir() !== undefined) flushCompileCache();
 

@@ -17,7 +17,7 @@ export const acceptConnections = (config: Config, services: Services): Step<void
     const { gateway } = services;
     const giveUp = AbortSignal.timeout(openTimeoutMs);
     const opened = (async () => {
-      await gateway.ready(openTimeoutMs);
+      await gateway.ready();
       for await (const health of watchHealth(gateway.channel, gatewayService, giveUp)) if (health === 'SERVING') return;
       throw errors.gatewaySilent({ hosts: config.hosts.join(', ') });
     })();

@@ -104,21 +104,26 @@ export class Boot implements AsyncDisposable {
   /** Takes everything back, last one first, and gives what went wrong on the way. */
   async undo(): Promise<string[]> {
     const problems: string[] = [];
-    for (;;) {
-      const undo = this.#undos.pop();
-      if (undo === undefined) return problems;
-      const startedAtNs = BigInt(Date.now()) * 1_000_000n;
-      const begun = process.hrtime.bigint();
-      let detail = '';
-      try {
-        await undo.run();
-      } catch (error) {
-        detail = error instanceof Error ? error.message : String(error);
-        problems.push(`${undo.step}: ${detail}`);
-      }
-      const durationNs = process.hrtime.bigint() - begun;
-      this.#report({ step: undo.step, number: undo.number, outcome: 'undone', startedAtNs, durationNs, detail });
+    for (let step = this.#undos.at(-1); step !== undefined; step = this.#undos.at(-1)) {
+      problems.push(...(await this.#undoStep(step)));
     }
+    return problems;
+  }
+
+  async #undoStep({ step, number }: Undo): Promise<string[]> {
+    const problems: string[] = [];
+    const startedAtNs = BigInt(Date.now()) * 1_000_000n;
+    const begun = process.hrtime.bigint();
+    while (this.#undos.at(-1)?.number === number) {
+      try {
+        await this.#undos.pop()?.run();
+      } catch (error) {
+        problems.push(error instanceof Error ? error.message : String(error));
+      }
+    }
+    const durationNs = process.hrtime.bigint() - begun;
+    this.#report({ step, number, outcome: 'undone', startedAtNs, durationNs, detail: problems.join('; ') });
+    return problems.map((problem) => `${step}: ${problem}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -8,9 +8,6 @@ export interface Services extends ServiceSet {
   readonly server: Server;
 }
 
-/** On a busy machine six programs take their time. */
-const readyTimeoutMs = 30_000;
-
 /** Starts the five services and the gateway, or dials those that run elsewhere, or adopts those that live. */
 export const startServices = (host: Host): Step<Services> => ({
   name: 'start services',
@@ -21,7 +18,7 @@ export const startServices = (host: Host): Step<Services> => ({
     const set = superviseAll(config, host.launcher, log);
     step.defer(() => stopServices(set));
     const five = started.filter((role) => role !== 'gateway');
-    await Promise.all(five.map((role) => set[role].ready(readyTimeoutMs)));
+    await Promise.all(five.map((role) => set[role].ready()));
     const elsewhere = started.filter((role) => config.endpoints[role] !== undefined);
     step.say(elsewhere.length === 0 ? five.join(', ') : `${five.join(', ')}; elsewhere: ${elsewhere.join(', ')}`);
     return { ...set, server };

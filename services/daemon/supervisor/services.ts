@@ -24,8 +24,8 @@ export interface ServiceStatus {
 export interface Service {
   readonly role: Started;
   readonly channel: Channel;
-  /** Resolves when it answers; rejects with its last words when it ends before, or after `timeoutMs`. */
-  ready(timeoutMs: number): Promise<void>;
+  /** Resolves when it answers for the first time; rejects with its last words when it ends before, or is silent too long. */
+  ready(): Promise<void>;
   /** Rejects with its last words when it ends; never resolves. */
   died(): Promise<never>;
   /** Called each time it has come back: the coordinator confirms what the service resumed by itself. */
@@ -38,7 +38,8 @@ export interface Service {
 const provenAfterMs = 10_000;
 const firstDelayMs = 100;
 const longestDelayMs = 5_000;
-const readyTimeoutMs = 20_000;
+/** On a busy machine six programs take their time. */
+const readyTimeoutMs = 30_000;
 
 /** Starts or adopts a service and keeps it alive; one with an endpoint of its own is dialled only. */
 export function superviseService(role: Started, config: Config, launcher: Launcher, log: Logger): Service {
@@ -51,6 +52,8 @@ export function superviseService(role: Started, config: Config, launcher: Launch
   let restarts = 0;
   const elsewhere = config.endpoints[role] !== undefined;
   const first = elsewhere ? Promise.resolve(undefined) : launch();
+  const up = first.then((one) => answers(one));
+  up.catch(() => {});
   const kept = elsewhere ? watchElsewhere() : keepAlive();
 
   async function launch(): Promise<Launched> {
@@ -63,10 +66,10 @@ export function superviseService(role: Started, config: Config, launcher: Launch
     throw errors.serviceEnded({ service: role, how, lastWords: one.lastWords() ?? '' });
   }
 
-  async function answers(one: Launched | undefined, timeoutMs: number): Promise<void> {
+  async function answers(one: Launched | undefined): Promise<void> {
     const ended = one && diedOf(one);
     ended?.catch(() => {});
-    const ready = channel.ready(timeoutMs).then((answered) => {
+    const ready = channel.ready(readyTimeoutMs).then((answered) => {
       if (!answered) throw errors.serviceSilent({ service: role, endpoint });
     });
     await (ended === undefined ? ready : Promise.race([ready, ended]));
@@ -79,7 +82,9 @@ export function superviseService(role: Started, config: Config, launcher: Launch
 
   async function keepAlive(): Promise<void> {
     let wait = 0;
-    let one: Launched | undefined = await first.catch(() => undefined);
+    let one = await first.catch(() => undefined);
+    // One that never came up is the boot's to tell.
+    if (await up.catch(() => 'never')) return;
     while (!stopping.signal.aborted) {
       const born = Date.now();
       const how = one === undefined ? 'could not be started' : await one.ended;
@@ -96,7 +101,7 @@ export function superviseService(role: Started, config: Config, launcher: Launch
         log.error({ service: role }, messageOf(error));
         return undefined;
       });
-      await answers(one, readyTimeoutMs)
+      await answers(one)
         .then(confirmAll)
         .catch((error: unknown) => log.error({ service: role }, messageOf(error)));
     }
@@ -123,7 +128,7 @@ export function superviseService(role: Started, config: Config, launcher: Launch
   return {
     role,
     channel,
-    ready: async (timeoutMs) => answers(await first, timeoutMs),
+    ready: () => up,
     async died() {
       const one = await first;
       return one === undefined ? new Promise<never>(() => {}) : diedOf(one);
