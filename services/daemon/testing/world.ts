@@ -1,0 +1,74 @@
+import { ServiceError } from '../../../kit/errors.ts';
+import { createSequence, type Sequence } from '../../../kit/watch.ts';
+import type { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
+import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
+
+/** What the five services hold, as the tests look at it and disturb it. It outlives an engine, as they do. */
+export interface World {
+  /** `graphdriver.mountLayer` and so on, in the order they came. */
+  readonly calls: string[];
+  /** Holders of images, by container. */
+  readonly imageHolders: Map<string, string>;
+  /** Writable layers and who holds them mounted. */
+  readonly layers: Map<string, Set<string>>;
+  readonly sandboxes: Map<string, Sandbox>;
+  readonly volumes: Map<string, FakeVolume>;
+  readonly processes: Map<string, ContainerProcess & { spec?: unknown }>;
+  readonly processEvents: Sequence<{ event: number; process: ContainerProcess }>;
+  readonly networkEvents: Sequence<{ action: string; container: string }>;
+  /** Called before each call's effect; throws to refuse it, or waits. */
+  disturb: (call: string, request: unknown) => void | Promise<void>;
+  /** Called after the effect: a throw here is an answer that was lost. */
+  disturbAnswer: (call: string, request: unknown) => void | Promise<void>;
+  /** What becomes of a process that gets a signal. */
+  onSignal: (id: string, signal: number) => void;
+  bootId: string;
+}
+
+export interface FakeVolume {
+  name: string;
+  anonymous: boolean;
+  holders: Set<string>;
+  mounted: Set<string>;
+}
+
+export function createWorld(): World {
+  const world: World = {
+    calls: [],
+    imageHolders: new Map(),
+    layers: new Map(),
+    sandboxes: new Map(),
+    volumes: new Map(),
+    processes: new Map(),
+    processEvents: createSequence(),
+    networkEvents: createSequence(),
+    disturb: () => undefined,
+    disturbAnswer: () => undefined,
+    onSignal: (id, signal) => exit(world, id, 128 + signal),
+    bootId: 'boot-1',
+  };
+  return world;
+}
+
+/** The container's process ends. */
+export function exit(world: World, id: string, code: number): void {
+  const process = world.processes.get(id);
+  if (process === undefined || process.state === 4) return;
+  process.state = 4;
+  process.pid = 0;
+  process.exit = { code, oomKilled: false, timeNs: BigInt(Date.now()) * 1_000_000n, unknown: false };
+  world.processEvents.append({ event: 2, process: { ...process } });
+}
+
+export function unavailable(service: string): ServiceError {
+  return new ServiceError({
+    service,
+    reason: 'SERVICE_UNAVAILABLE',
+    code: 'UNAVAILABLE',
+    message: `${service} does not answer`,
+  });
+}
+
+export function refusal(code: ServiceError['code'], reason: string, message: string): ServiceError {
+  return new ServiceError({ service: 'test', reason, code, message });
+}
