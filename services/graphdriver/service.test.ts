@@ -274,8 +274,8 @@ test('an archive that is refused leaves nothing', { skip }, async (t) => {
   await service.init();
   const before = entriesOf(service);
   const bad = { reason: 'BAD_ARCHIVE', code: 'INVALID_ARGUMENT' };
-  const escape = archiveOf({ path: 'ok', content: 'x' }, { path: '../escape', content: 'x' });
-  await assert.rejects(layers.applyLayer(framesOf({ id: randomId() }, escape)), { ...bad, message: /\.\.\/escape/ });
+  const leaving = archiveOf({ path: 'ok', content: 'x' }, { path: '../escape', content: 'x' });
+  await assert.rejects(layers.applyLayer(framesOf({ id: randomId() }, leaving)), { ...bad, message: /\.\.\/escape/ });
   const cut = gzipSync(base).subarray(0, 100);
   await assert.rejects(layers.applyLayer(framesOf({ id: randomId() }, cut)), { ...bad, message: /cut short/ });
   const half = memberBytes({ path: 'file', content: 'x'.repeat(2000) }).subarray(0, 1500);
