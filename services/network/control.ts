@@ -3,6 +3,7 @@ import type { Logger } from '../../kit/log.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
 import { InitRequest } from '../../proto/gen/longshore/network/v1/control.ts';
 import { type Engine, markOf } from './engine.ts';
+import { errors } from './errors.ts';
 import type { HostNetwork } from './host-network.ts';
 import type { PortTable } from './port-table.ts';
 import type { Remains } from './remains.ts';
@@ -12,6 +13,8 @@ import type { Sandboxes } from './sandboxes.ts';
 /** Whom the service works for, and the beginning and the end of that. One such verb at a time. */
 export interface NetworkControl {
   engine(): Engine | undefined;
+  /** NOT_INITIALISED. */
+  needEngine(): Engine;
   /** Carries on with what the last Init said. Without one, nothing happens. */
   resume(): Promise<void>;
   init(request: InitRequest): Promise<{ engine: Engine; warnings: string[] }>;
@@ -82,6 +85,10 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
 
   return {
     engine: () => current,
+    needEngine() {
+      if (current === undefined) throw errors.notInitialised();
+      return current;
+    },
 
     resume: () =>
       oneAtATime(async () => {

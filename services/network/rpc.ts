@@ -52,10 +52,7 @@ export function networkService(parts: {
   events: Sequence<NetworkEvent>;
 }): NetworkServiceImplementation {
   const { networks, sandboxes, events } = parts;
-  const attached = () => {
-    const engine = parts.networkControl.engine();
-    return engine && attachedOf(engine);
-  };
+  const attached = () => attachedOf(parts.networkControl.needEngine());
   const describe = (network: NetworkRecord) => ({
     ...network,
     ...describeNetwork(network, attached()),
@@ -70,6 +67,7 @@ export function networkService(parts: {
       }
     },
     async *watchNetworks({ after }, { signal }) {
+      parts.networkControl.needEngine();
       const from = after === 0 ? events.cursor : after;
       const changes = events.watch(from, signal);
       yield { cursor: 0, latest: events.cursor };

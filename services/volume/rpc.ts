@@ -149,6 +149,7 @@ export function volumeService(parts: {
       }),
     ),
     async *watchVolumes({ after }, { signal }) {
+      volumeControl.needInit();
       const changes = events.watch(after === 0 ? events.cursor : after, signal);
       yield { cursor: 0, latest: events.cursor };
       for await (const { cursor, event } of changes) yield { ...event, cursor, latest: events.cursor };
