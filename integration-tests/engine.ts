@@ -105,7 +105,10 @@ export async function placeEngine(options: EngineOptions = {}): Promise<Engine> 
       for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk));
       const up = until(() => output.includes('Longshore is up'), 60_000);
       const code = await Promise.race([up, ended]);
-      if (typeof code === 'number') throw new Error(`the engine ended with ${code}:\n${output}`);
+      if (typeof code === 'number') {
+        launcher = undefined;
+        throw new Error(`the engine ended with ${code}:\n${output}`);
+      }
     },
     async stop() {
       if (launcher === undefined || ended === undefined) return 0;

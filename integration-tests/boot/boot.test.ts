@@ -97,6 +97,19 @@ test('--embedded boots all seven in one process', async (t) => {
   assert.deepEqual(engine.state(), nothing);
 });
 
+test('a boot that fails after any step leaves nothing behind', async (t) => {
+  for (const step of steps) {
+    await t.test(step, async () => {
+      const engine = await placeEngine({ environment: { LONGSHORE_FAIL_AFTER: step } });
+      await assert.rejects(engine.start(), /failed on purpose/);
+      assert.deepEqual(engine.state(), nothing);
+      assert.equal(existsSync(`${engine.execRoot}/docker.sock`), false);
+      assert.equal(existsSync(`${engine.execRoot}/longshore.pid`), false);
+      await engine.dispose();
+    });
+  }
+});
+
 /** The one line on stderr of a daemon that refuses to start. */
 function refusal(flags: string[]): string {
   try {

@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { flushCompileCache, getCompileCacheDir } from 'node:module';
+import { release } from 'node:os';
 import { messageOf } from '../../kit/errors.ts';
 import { createLogger } from '../../kit/log.ts';
 import { bootWatch, controlService } from './boot-service.ts';
 import { type Config, resolveConfig } from './config.ts';
+import { failpoint } from './failpoint.ts';
 import { daemonCommand, type Flags } from './flags.ts';
 import { Boot, type BootListener } from './newdaemon/boot.ts';
 import { checkConfiguration } from './newdaemon/check-configuration.ts';
@@ -36,10 +38,18 @@ export async function runDaemon(makeLauncher: MakeLauncher): Promise<void> {
   const begun = process.hrtime.bigint();
   const took = () => process.hrtime.bigint() - begun;
   let bootDurationNs: bigint | undefined;
-  const boot = new Boot([watch, shown], () => (asked.signal.aborted ? new Error('asked to end') : undefined));
+  const boot = new Boot([watch, shown, failpoint(process.env)], () =>
+    asked.signal.aborted ? new Error('asked to end') : undefined,
+  );
   const host: Host = {
     config,
     log,
+    machine: {
+      platform: process.platform,
+      architecture: process.arch,
+      kernelRelease: release(),
+      effectiveUser: process.geteuid?.(),
+    },
     launcher: makeLauncher(config, log),
     control: controlService(watch, () => asked.end()),
     bootDurationNs: () => bootDurationNs ?? took(),

@@ -32,7 +32,7 @@ export async function newDaemon(host: Host, boot: Boot): Promise<Daemon> {
   await boot.run(checkConfiguration(config));
   const roots = await boot.run(lockRoots(config));
   await boot.run(claimPidfile(config));
-  await boot.run(checkSystem());
+  await boot.run(checkSystem(host.machine));
   await boot.run(makeDirectories(config));
   const services = await boot.run(startServices(host));
   const mtu = await boot.run(resolveMtu(config, services));
