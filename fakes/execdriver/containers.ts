@@ -50,7 +50,6 @@ const { OUTCOME_DONE, OUTCOME_ALREADY, OUTCOME_ABSENT } = Outcome;
 
 export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }: Life<ContainerMemory>) {
   const { containers, events, sizes, waiting } = durable;
-  if (bootId !== bootIdBefore) for (const { current } of containers.values()) lose(current);
 
   const find = (id: string): Container => {
     const container = containers.get(id);
@@ -111,6 +110,8 @@ export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }
     run.begin();
     return process;
   }
+
+  if (bootId !== bootIdBefore) for (const { current } of containers.values()) lose(current);
 
   return {
     events,
