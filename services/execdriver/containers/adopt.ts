@@ -45,12 +45,15 @@ export async function adoptContainers(parts: AdoptParts): Promise<number> {
 function adoptLiving(parts: AdoptParts, container: Container): void {
   const { record } = container;
   // Pids mean nothing after the kernel was started anew.
-  if (record.bootId !== parts.bootId) return parts.exits.giveUp(container);
-  parts.exits.settle(container);
+  if (record.bootId !== parts.bootId) parts.exits.giveUp(container);
+  else parts.exits.settle(container);
   if (!container.isLiving) return;
   const lives = (mark: ProcessMark | undefined) => mark !== undefined && processAlive(mark.pid, mark.startTime);
   // With the monitor alive the code is still to come, even if the init has ended this moment.
-  if (!lives(record.monitor) && !lives(record.init)) return parts.exits.giveUp(container);
+  if (!lives(record.monitor) && !lives(record.init)) {
+    parts.exits.giveUp(container);
+    return;
+  }
   const state = isFrozen(parts.hierarchies, record.terms.cgroup) ? 'paused' : 'running';
   if (state !== record.state) {
     container.record = { ...record, state };

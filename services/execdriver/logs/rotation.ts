@@ -8,14 +8,14 @@ import { shiftLogFiles } from './files.ts';
 
 /**
  * Keeps logs of running containers within their sizes. Their monitors know no way that loses nothing, so the file is renamed and
- * the monitor told to open its path anew; what it writes until then goes into the renamed file. Files are looked at every second
+ * the monitor told to open its path anew; what it writes until then goes into the renamed file. Files are looked at twice a second
  * while they grow, and seldom while nothing does.
  */
 export interface Rotation {
   close(): void;
 }
 
-const [soonMs, lateMs] = [1000, 10_000];
+const [soonMs, lateMs] = [500, 2000];
 /** A monitor that is told to reopen does so at its next turn. */
 const reopenMs = 2000;
 

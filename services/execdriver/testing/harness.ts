@@ -19,7 +19,7 @@ export const skip = process.getuid?.() === 0 ? false : 'needs root';
 export const newId = () => randomBytes(32).toString('hex');
 
 const busyboxCommands =
-  'sh ash true false cat echo sleep head tail yes seq md5sum sha256sum id env pwd ls mount unshare stty printf mkdir test kill ps hostname touch rm dd nc tr wc readlink od grep sed awk ulimit chmod ip'.split(
+  'sh ash mknod cut true false cat echo sleep head tail yes seq md5sum sha256sum id env pwd ls mount unshare stty printf mkdir test kill ps hostname touch rm dd nc tr wc readlink od grep sed awk ulimit chmod ip'.split(
     ' ',
   );
 
@@ -38,7 +38,9 @@ export function makeRoot(directory: string): string {
   return root;
 }
 
-export function specOf(root: string, args: string[], more: Parameters<typeof ContainerSpec.fromPartial>[0] = {}) {
+export type SpecParts = Parameters<typeof ContainerSpec.fromPartial>[0];
+
+export function specOf(root: string, args: string[], more: SpecParts = {}) {
   return ContainerSpec.fromPartial({ rootPath: root, args, hostname: 'box', ...more });
 }
 
@@ -50,12 +52,7 @@ export interface Bench extends AsyncDisposable {
   clients: Clients;
   init(epoch?: number, more?: Parameters<typeof InitRequest.fromPartial>[0]): ReturnType<Clients['control']['init']>;
   /** Starts a container; more is part of its spec. */
-  run(
-    args: string[],
-    more?: Parameters<typeof ContainerSpec.fromPartial>[0],
-    id?: string,
-    generation?: number,
-  ): Promise<string>;
+  run(args: string[], more?: SpecParts, id?: string, generation?: number): Promise<string>;
   /** Waits for the end. */
   wait(id: string, generation?: number): ReturnType<typeof waitFor>;
   /** Attaches, collects everything and the exit code. */
