@@ -50,6 +50,7 @@ export function superviseService(role: Started, config: Config, launcher: Launch
   let launched: Launched | undefined;
   let serving = false;
   let restarts = 0;
+  let stopped: Promise<void> | undefined;
   const elsewhere = config.endpoints[role] !== undefined;
   const first = elsewhere ? Promise.resolve(undefined) : launch();
   const up = first.then((one) => answers(one));
@@ -125,6 +126,14 @@ export function superviseService(role: Started, config: Config, launcher: Launch
     }
   }
 
+  async function end(): Promise<void> {
+    stopping.abort();
+    await first.catch(() => {});
+    await launched?.stop();
+    channel.close();
+    if (elsewhere) await kept;
+  }
+
   return {
     role,
     channel,
@@ -135,12 +144,9 @@ export function superviseService(role: Started, config: Config, launcher: Launch
     },
     confirm: (init) => inits.push(init),
     status: () => ({ role, serving, pid: launched?.pid ?? 0, endpoint, restarts }),
-    async stop() {
-      stopping.abort();
-      await first.catch(() => {});
-      await launched?.stop();
-      channel.close();
-      if (elsewhere) await kept;
+    stop() {
+      stopped ??= end();
+      return stopped;
     },
   };
 }
