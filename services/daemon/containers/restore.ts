@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../../../kit/errors.ts';
 import { type ContainerProcess, ProcessState } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
+import { endStray } from './abandon.ts';
 import { type Containers, lifecycleOf } from './containers.ts';
 import { afterExit, settleExit } from './exit.ts';
 import { insist } from './insist.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { networkState } from './network-plan.ts';
-import { listProcesses } from './process-watch.ts';
+import { isLiving, listProcesses } from './process-watch.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeNow } from './remove.ts';
 import { wantsRestartAtBoot } from './restart-policy.ts';
@@ -78,7 +79,10 @@ const actions: { readonly [action in Action]: Act } = {
     return undefined;
   },
   restart: (lifecycle, record) => () => restartNow(lifecycle, record.id),
-  remove: (lifecycle, record) => () => removeAgain(lifecycle, record.id),
+  remove: (lifecycle, record, process) => async () => {
+    if (process !== undefined && isLiving(process)) await endStray(lifecycle, record.id);
+    await removeAgain(lifecycle, record.id);
+  },
   rest(lifecycle, record) {
     if (record.hostConfig.autoRemove && record.generation > 0) return () => removeAgain(lifecycle, record.id);
     if (record.pending?.verb === 'restart') return () => startAgain(lifecycle, record.id);
