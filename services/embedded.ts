@@ -1,4 +1,4 @@
-import { start as gateway } from '../gateway/main.ts';
+import { start as gateway } from '../gateway/service.ts';
 import { runDaemon } from './daemon/run-daemon.ts';
 import { inProcessLauncher } from './daemon/supervisor/in-process.ts';
 import { start as execdriver } from './execdriver/service.ts';

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
+import type { Peers } from '../peers.ts';
+import { attach } from './attach.ts';
+import { containerConfig, endpointConfigs, hostConfig } from './container-config.ts';
+import { listContainersRequest } from './container-filter.ts';
+import { containerJson } from './container-json.ts';
+import { containerRow } from './container-row.ts';
+import { BadRequest, notFound, notServed } from './errors.ts';
+import type { Exchange } from './exchange.ts';
+import { sendLogs } from './logs.ts';
+import type { Routes } from './router.ts';
+import { resizeTerminal } from './terminal.ts';
+import { waitFor } from './wait.ts';
+
+/** For verbs that wait for a process or move files; a peer that hangs is noticed by keepalive long before. */
+const patient = { deadlineMs: 600_000 };
+/** For verbs that last as long as the container's own stop timeout says. */
+const endless = { deadlineMs: Number.POSITIVE_INFINITY };
+
+export function containerRoutes(peers: Peers): Routes {
+  const { containers } = peers;
+  return {
+    async 'GET /containers/json'(exchange) {
+      const listed = await Array.fromAsync(
+        containers.listContainers(listContainersRequest(exchange.query), { signal: exchange.signal }),
+      );
+      exchange.json(
+        200,
+        listed.flatMap(({ container }) => (container === undefined ? [] : [containerRow(container)])),
+      );
+    },
+
+    async 'POST /containers/create'(exchange) {
+      const { query } = exchange;
+      const body = await exchange.body();
+      if (body === undefined) throw new BadRequest('config cannot be empty in order to create a container');
+      const created = await containers.createContainer(
+        {
+          id: randomBytes(32).toString('hex'),
+          name: query.text('name')?.replace(/^\//, '') ?? '',
+          config: containerConfig(body),
+          hostConfig: hostConfig(body.object('HostConfig')),
+          endpoints: endpointConfigs(body),
+          platform: query.text('platform') ?? '',
+        },
+        patient,
+      );
+      exchange.json(201, { Id: created.id, Warnings: created.warnings });
+    },
+
+    async 'GET /containers/{id}/json'(exchange) {
+      const { container } = await containers.getContainer({
+        container: named(exchange),
+        withSize: exchange.query.truth('size'),
+      });
+      if (container === undefined) throw noSuchContainer(exchange);
+      exchange.json(200, containerJson(container));
+    },
+
+    async 'POST /containers/{id}/start'(exchange) {
+      if (exchange.query.text('checkpoint') !== undefined) throw notServed('checkpoints');
+      const { outcome } = await containers.startContainer({ container: named(exchange) }, patient);
+      answerOutcome(exchange, outcome);
+    },
+
+    async 'POST /containers/{id}/stop'(exchange) {
+      const { outcome } = await containers.stopContainer({ container: named(exchange), ...ending(exchange) }, endless);
+      answerOutcome(exchange, outcome);
+    },
+
+    async 'POST /containers/{id}/restart'(exchange) {
+      await containers.restartContainer({ container: named(exchange), ...ending(exchange) }, endless);
+      exchange.empty(204);
+    },
+
+    async 'POST /containers/{id}/kill'(exchange) {
+      const signal = exchange.query.text('signal') ?? '';
+      const { outcome } = await containers.killContainer({ container: named(exchange), signal }, patient);
+      if (outcome === Outcome.OUTCOME_ABSENT) throw noSuchContainer(exchange);
+      exchange.empty(204);
+    },
+
+    async 'POST /containers/{id}/pause'(exchange) {
+      await containers.pauseContainer({ container: named(exchange) });
+      exchange.empty(204);
+    },
+
+    async 'POST /containers/{id}/unpause'(exchange) {
+      await containers.unpauseContainer({ container: named(exchange) });
+      exchange.empty(204);
+    },
+
+    async 'POST /containers/{id}/rename'(exchange) {
+      const name = exchange.query.text('name')?.replace(/^\//, '') ?? '';
+      if (name === '') throw new BadRequest('invalid name: the new name may not be empty');
+      await containers.renameContainer({ container: named(exchange), name });
+      exchange.empty(204);
+    },
+
+    async 'DELETE /containers/{id}'(exchange) {
+      const { query } = exchange;
+      if (query.truth('link')) throw notServed('the removal of links');
+      const { outcome } = await containers.removeContainer(
+        { container: named(exchange), force: query.truth('force'), removeVolumes: query.truth('v') },
+        patient,
+      );
+      if (outcome === Outcome.OUTCOME_ABSENT) throw noSuchContainer(exchange);
+      exchange.empty(204);
+    },
+
+    async 'GET /containers/{id}/changes'(exchange) {
+      // A container's writable layer has the container's own id.
+      const { containerId } = await containers.openStream({ container: named(exchange) });
+      const changes = await Array.fromAsync(peers.layers.listChanges({ id: containerId }, { signal: exchange.signal }));
+      // Docker counts the kinds from 0: modified, added, deleted.
+      exchange.json(
+        200,
+        changes.map(({ path, kind }) => ({ Path: path, Kind: kind - 1 })),
+      );
+    },
+
+    'POST /containers/{id}/resize': (exchange) => resizeTerminal(exchange, peers),
+    'POST /containers/{id}/wait': (exchange) => waitFor(exchange, peers),
+    'POST /containers/{id}/attach': (exchange) => attach(exchange, peers),
+    'GET /containers/{id}/logs': (exchange) => sendLogs(exchange, peers),
+  };
+}
+
+const named = (exchange: Exchange) => exchange.path.id ?? '';
+
+const noSuchContainer = (exchange: Exchange) => notFound(`No such container: ${named(exchange)}`);
+
+/** How a stop or restart goes about it. */
+function ending({ query }: Exchange) {
+  return { signal: query.text('signal') ?? '', timeoutS: query.integer('t') };
+}
+
+function answerOutcome(exchange: Exchange, outcome: Outcome): void {
+  if (outcome === Outcome.OUTCOME_ABSENT) throw noSuchContainer(exchange);
+  exchange.empty(outcome === Outcome.OUTCOME_ALREADY ? 304 : 204);
+}

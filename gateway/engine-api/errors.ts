@@ -1,0 +1,57 @@
+import { type CodeName, isServiceError } from '../../kit/errors.ts';
+
+/** What the gateway answers by itself, before or instead of calling an owner. */
+export class Refusal extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}
+
+/** What a client sent is not well-formed; the message names the field. */
+export class BadRequest extends Refusal {
+  constructor(message: string, options?: ErrorOptions) {
+    super(400, message, options);
+  }
+}
+
+/** A part of Docker's API that no owner serves. */
+export const notServed = (what: string) => new Refusal(501, `this engine does not support ${what} yet`);
+
+export const notFound = (message: string) => new Refusal(404, message);
+
+/** The status that Docker's clients branch on, by the gRPC code; `reasons` below has the exceptions. */
+const codes: Partial<Record<CodeName, number>> = {
+  INVALID_ARGUMENT: 400,
+  UNAUTHENTICATED: 401,
+  PERMISSION_DENIED: 403,
+  NOT_FOUND: 404,
+  ALREADY_EXISTS: 409,
+  FAILED_PRECONDITION: 409,
+  ABORTED: 409,
+  OUT_OF_RANGE: 400,
+  UNIMPLEMENTED: 501,
+  UNAVAILABLE: 503,
+  DEADLINE_EXCEEDED: 504,
+};
+
+const reasons: Readonly<Record<string, number>> = {
+  // Docker answers these from `start`; its CLI makes exit codes 127, 126 and 125 of the texts.
+  COMMAND_NOT_FOUND: 400,
+  COMMAND_NOT_EXECUTABLE: 400,
+  UNKNOWN_USER: 400,
+  RUNTIME_FAILED: 500,
+  PORT_TAKEN: 500,
+  NETWORK_DISABLED: 500,
+  LOGS_UNREADABLE: 501,
+  // An owner that is up but not told its policy yet.
+  NOT_INITIALISED: 503,
+};
+
+export function statusOf(error: unknown): number {
+  if (error instanceof Refusal) return error.status;
+  if (!isServiceError(error)) return 500;
+  return reasons[error.reason] ?? codes[error.code] ?? 500;
+}

@@ -1,0 +1,77 @@
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import type { Readable, Writable } from 'node:stream';
+import { type Body, bodyOf } from './body.ts';
+import { BadRequest } from './errors.ts';
+import type { Query } from './query.ts';
+
+/** A JSON body larger than this is refused; Docker's largest real ones are some tens of KiB. */
+const largestBody = 4 * 1024 * 1024;
+
+/** One request and its answer, as handlers see them. */
+export interface Exchange {
+  /** As `1.51`; the newest when the client names none. */
+  readonly version: string;
+  /** The named parts of the path, decoded. */
+  readonly path: Readonly<Record<string, string>>;
+  readonly query: Query;
+  readonly request: IncomingMessage;
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal;
+  /** The JSON body; undefined when there is none. */
+  body(): Promise<Body | undefined>;
+  json(status: number, value: unknown): void;
+  /** 200 with headers of its own. */
+  text(headers: OutgoingHttpHeaders, text: string): void;
+  /** A status without a body: 201, 204, 304. */
+  empty(status: number): void;
+  /** Sends the head of a streamed answer; only the first call does anything. */
+  stream(type: string): void;
+  /** Writes and waits while the client is behind. */
+  write(chunk: string | Uint8Array): Promise<void>;
+  end(): void;
+  /** Takes the connection out of HTTP's hands, as `attach` does; see hijack.ts. */
+  hijack(type: string): Hijacked;
+}
+
+/** A connection that no longer speaks HTTP: bytes up, bytes down. */
+export interface Hijacked {
+  readonly input: Readable;
+  readonly output: Writable;
+}
+
+export async function readBody(request: IncomingMessage): Promise<Body | undefined> {
+  const bytes = await readAll(request);
+  if (bytes.length === 0) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString());
+  } catch (cause) {
+    throw new BadRequest(`invalid JSON: ${(cause as Error).message}`, { cause });
+  }
+  return bodyOf(value);
+}
+
+async function readAll(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > largestBody) throw new BadRequest(`the request's body is larger than ${largestBody} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Waits for the reader when it is behind; ends with its going away. */
+export function written(stream: Writable, chunk: string | Uint8Array): Promise<void> {
+  if (stream.destroyed || stream.write(chunk)) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done);
+      stream.off('close', done);
+      resolve();
+    };
+    stream.on('drain', done);
+    stream.on('close', done);
+  });
+}

@@ -1,0 +1,48 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Hijacked } from './exchange.ts';
+
+/** A connection whose client asked for an upgrade: Node has stopped to read HTTP from it. */
+export type Upgrade = Duplex;
+
+/**
+ * Takes a connection out of HTTP's hands. Docker's clients do it in three ways:
+ * with an upgrade (101, then bare bytes both ways); without one but with nothing more to say in HTTP (200, then bare bytes
+ * both ways); or with a body of unknown length, which then is the input.
+ */
+export function hijack(
+  request: IncomingMessage,
+  response: ServerResponse,
+  upgrade: Upgrade | undefined,
+  type: string,
+): Hijacked {
+  if (upgrade !== undefined) {
+    response.detachSocket(request.socket);
+    upgrade.write(`HTTP/1.1 101 UPGRADED\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`);
+    return { input: upgrade, output: upgrade };
+  }
+  if (request.complete) {
+    const socket = bareSocket(request, response);
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\n\r\n`);
+    return { input: socket, output: socket };
+  }
+  // Without a length or chunks the answer ends with the connection, as a reader of bare bytes expects.
+  response.useChunkedEncodingByDefault = false;
+  response.shouldKeepAlive = false;
+  response.writeHead(200, { 'Content-Type': type });
+  response.flushHeaders();
+  return { input: request, output: response };
+}
+
+/**
+ * Does what Node itself does at an upgrade. Its own `close` listener stays, since it gives back the parser; the first
+ * listener for data takes the reading from the parser.
+ */
+function bareSocket(request: IncomingMessage, response: ServerResponse): Duplex {
+  const { socket } = request;
+  response.detachSocket(socket);
+  for (const event of ['data', 'end', 'drain', 'error', 'timeout']) socket.removeAllListeners(event);
+  socket.setTimeout(0);
+  socket.on('error', () => socket.destroy());
+  return socket;
+}

@@ -1,0 +1,160 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { messageOf } from '../../kit/errors.ts';
+import type { Logger } from '../../kit/log.ts';
+import { childTraceparent, withCall } from '../../kit/rpc/call.ts';
+import type { Traffic } from '../traffic.ts';
+import { BadRequest, notFound, statusOf } from './errors.ts';
+import { type Exchange, readBody, written } from './exchange.ts';
+import { hijack, type Upgrade } from './hijack.ts';
+import { queryOf } from './query.ts';
+import { newestVersion, requireSupported } from './version.ts';
+
+export type Handler = (exchange: Exchange) => Promise<void> | void;
+
+/** A route is `METHOD /path/{name}/verb`. `{name}` is one part, `{name:*}` any number of them (image names have slashes). */
+export type Routes = Readonly<Record<string, Handler>>;
+
+interface Route {
+  method: string;
+  pattern: RegExp;
+  handler: Handler;
+}
+
+/** Answers HTTP requests of the Engine API. Which version is spoken is the path's prefix, `/v1.51/…`. */
+export type Answer = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade) => void;
+
+export function createRouter(routes: Routes, traffic: Traffic, log: Logger): Answer {
+  const table = Object.entries(routes).map(([key, handler]) => compile(key, handler));
+  return (request, response, upgrade) => {
+    void answer(table, traffic, request, response, upgrade, log);
+  };
+}
+
+function compile(key: string, handler: Handler): Route {
+  const [method = '', path = ''] = key.split(' ');
+  const source = path.replace(/\{(\w+)(:\*)?\}/g, (_, name, many) => `(?<${name}>${many ? '.+' : '[^/]+'})`);
+  return { method, pattern: new RegExp(`^${source}$`), handler };
+}
+
+async function answer(
+  table: readonly Route[],
+  traffic: Traffic,
+  request: IncomingMessage,
+  response: ServerResponse,
+  upgrade: Upgrade | undefined,
+  log: Logger,
+): Promise<void> {
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  response.setHeader('Api-Version', newestVersion);
+  response.setHeader('Ostype', 'linux');
+  response.setHeader('Server', 'Longshore (linux)');
+  const { method = 'GET', url = '/' } = request;
+  const begun = performance.now();
+  const left = traffic.enter(() => response.headersSent || response.socket === null);
+  try {
+    const { version, path, parameters } = parseUrl(url);
+    const { handler, names } = find(table, method, path);
+    const exchange = exchangeOf(request, response, upgrade, { version, path: names, query: queryOf(parameters) }, gone);
+    await withCall(callOf(request, gone.signal), async () => handler(exchange));
+  } catch (error) {
+    if (!gone.signal.aborted) refuse(response, error, method, url, log);
+  } finally {
+    left();
+    const took = (performance.now() - begun).toFixed(1);
+    log.debug({ method, url, status: response.statusCode, ms: took }, 'request');
+  }
+}
+
+function parseUrl(url: string): { version: string; path: string; parameters: URLSearchParams } {
+  const at = url.indexOf('?');
+  const whole = at < 0 ? url : url.slice(0, at);
+  const [, version, path = '/'] = /^(?:\/v(\d+\.\d+))?(\/.*)$/.exec(whole) ?? [];
+  if (version !== undefined) requireSupported(version);
+  return { version: version ?? newestVersion, path, parameters: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)) };
+}
+
+function find(
+  table: readonly Route[],
+  method: string,
+  path: string,
+): { handler: Handler; names: Record<string, string> } {
+  for (const route of table) {
+    if (route.method !== method) continue;
+    const match = route.pattern.exec(path);
+    if (match === null) continue;
+    const names = Object.entries(match.groups ?? {}).map(([name, value]) => [name, decoded(value)]);
+    return { handler: route.handler, names: Object.fromEntries(names) };
+  }
+  throw notFound('page not found');
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new BadRequest(`"${part}" is not well-formed in a path`);
+  }
+}
+
+/** A client may name its request and its trace; what could not stand in gRPC metadata is left out. */
+function callOf(request: IncomingMessage, signal: AbortSignal) {
+  const { traceparent, 'x-request-id': requestId } = request.headers;
+  return {
+    signal,
+    traceparent: childTraceparent(typeof traceparent === 'string' ? traceparent : undefined),
+    ...(typeof requestId === 'string' && /^[\w.:/-]{1,128}$/.test(requestId) && { requestId }),
+  };
+}
+
+function refuse(response: ServerResponse, error: unknown, method: string, url: string, log: Logger): void {
+  const status = statusOf(error);
+  if (status === 500) log.error({ err: error, method, url }, 'request failed');
+  if (response.headersSent || response.socket === null || response.destroyed) {
+    // What was begun cannot be taken back: a cut connection tells the client that it is not whole.
+    response.destroy();
+    return;
+  }
+  response.writeHead(status, { 'Content-Type': 'application/json' });
+  response.end(`${JSON.stringify({ message: messageOf(error) })}\n`);
+}
+
+function exchangeOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  upgrade: Upgrade | undefined,
+  asked: Pick<Exchange, 'version' | 'path' | 'query'>,
+  gone: AbortController,
+): Exchange {
+  return {
+    ...asked,
+    request,
+    signal: gone.signal,
+    body: () => readBody(request),
+    json(status, value) {
+      const text = `${JSON.stringify(value)}\n`;
+      response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) });
+      response.end(text);
+    },
+    text(headers, text) {
+      response.writeHead(200, headers);
+      response.end(text);
+    },
+    empty(status) {
+      response.writeHead(status, status === 201 ? { 'Content-Length': 0 } : {});
+      response.end();
+    },
+    stream(type) {
+      if (response.headersSent) return;
+      response.writeHead(200, { 'Content-Type': type });
+      response.flushHeaders();
+    },
+    write: (chunk) => written(response, chunk),
+    end: () => void response.end(),
+    hijack(type) {
+      const taken = hijack(request, response, upgrade, type);
+      taken.output.on('close', () => gone.abort());
+      return taken;
+    },
+  };
+}

@@ -1,0 +1,20 @@
+import type { Peers } from '../peers.ts';
+import { containerRoutes } from './containers.ts';
+import { imageRoutes } from './images.ts';
+import { networkRoutes } from './networks.ts';
+import type { Routes } from './router.ts';
+import { systemRoutes } from './system.ts';
+import { unservedRoutes } from './unserved.ts';
+import { volumeRoutes } from './volumes.ts';
+
+/** Docker's Engine API, in parts by who owns what they show. */
+export function engineRoutes(peers: Peers): Routes {
+  return {
+    ...systemRoutes(peers),
+    ...containerRoutes(peers),
+    ...imageRoutes(peers),
+    ...volumeRoutes(peers),
+    ...networkRoutes(peers),
+    ...unservedRoutes(),
+  };
+}

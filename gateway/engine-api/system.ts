@@ -1,0 +1,95 @@
+import type { EventFilter, WatchEventsResponse } from '../../proto/gen/longshore/daemon/v1/event.ts';
+import type { Peers } from '../peers.ts';
+import type { Exchange } from './exchange.ts';
+import { infoJson } from './info.ts';
+import { exactNumber } from './json.ts';
+import type { Query } from './query.ts';
+import type { Routes } from './router.ts';
+import { secondsOf } from './times.ts';
+import { newestVersion, oldestVersion } from './version.ts';
+
+export function systemRoutes(peers: Peers): Routes {
+  return {
+    'GET /_ping': (exchange) => exchange.text({ ...pingHeaders, 'Content-Length': 2 }, 'OK'),
+    'HEAD /_ping': (exchange) => exchange.text({ ...pingHeaders, 'Content-Length': 0 }, ''),
+
+    async 'GET /version'(exchange) {
+      const version = await peers.system.getVersion({});
+      exchange.json(200, {
+        Platform: { Name: 'Longshore' },
+        Components: version.components.map((each) => ({
+          Name: each.name,
+          Version: each.version,
+          Details: each.details,
+        })),
+        Version: version.version,
+        ApiVersion: newestVersion,
+        MinAPIVersion: oldestVersion,
+        GitCommit: version.revision,
+        GoVersion: `node ${version.nodeVersion}`,
+        Os: version.os,
+        Arch: version.architecture,
+        KernelVersion: version.kernelVersion,
+      });
+    },
+
+    async 'GET /info'(exchange) {
+      exchange.json(200, infoJson(await peers.system.getInfo({})));
+    },
+
+    'GET /events': (exchange) => sendEvents(exchange, peers),
+  };
+}
+
+const pingHeaders = {
+  // No BuildKit: clients take the classic builder.
+  'Builder-Version': '1',
+  'Cache-Control': 'no-cache, no-store, must-revalidate',
+  'Content-Type': 'text/plain; charset=utf-8',
+  'Docker-Experimental': 'false',
+  Pragma: 'no-cache',
+  Swarm: 'inactive',
+};
+
+async function sendEvents(exchange: Exchange, peers: Peers): Promise<void> {
+  const { query, signal } = exchange;
+  const events = peers.events.watchEvents(
+    { after: 0, sinceNs: query.time('since'), untilNs: query.time('until'), filter: eventFilter(query) },
+    { signal },
+  );
+  for await (const event of events) {
+    // The first message says that the watch stands: what the client does next it will see.
+    exchange.stream('application/json');
+    if (event.cursor !== 0) await exchange.write(`${JSON.stringify(eventJson(event))}\n`);
+  }
+  exchange.stream('application/json');
+  exchange.end();
+}
+
+function eventFilter(query: Query): EventFilter {
+  const filters = query.filters(['type', 'event', 'container', 'image', 'volume', 'network', 'label', 'scope']);
+  return {
+    types: filters.type ?? [],
+    actions: filters.event ?? [],
+    containers: filters.container ?? [],
+    images: filters.image ?? [],
+    volumes: filters.volume ?? [],
+    networks: filters.network ?? [],
+    labels: filters.label ?? [],
+    scopes: filters.scope ?? [],
+  };
+}
+
+function eventJson(event: WatchEventsResponse): object {
+  const isLegacy = event.type === 'container' || event.type === 'image';
+  return {
+    ...(isLegacy && { status: event.action, id: event.actorId }),
+    ...(event.type === 'container' && { from: event.attributes.image ?? '' }),
+    Type: event.type,
+    Action: event.action,
+    Actor: { ID: event.actorId, Attributes: event.attributes },
+    scope: 'local',
+    time: secondsOf(event.timeNs),
+    timeNano: exactNumber(event.timeNs),
+  };
+}
