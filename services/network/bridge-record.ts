@@ -13,9 +13,9 @@ export function createBridgeRecord(records: Records): BridgeRecord {
   return {
     find() {
       const row = records.prepare('SELECT name, address, is_ours FROM bridge').get();
-      const gateway = row && parseCidr(String(row['address']));
+      const gateway = row && parseCidr(String(row.address));
       if (row === undefined || gateway === undefined) return undefined;
-      return { name: String(row['name']), gateway, isOurs: row['is_ours'] === 1 };
+      return { name: String(row.name), gateway, isOurs: row.is_ours === 1 };
     },
     keep({ name, gateway, isOurs }) {
       records

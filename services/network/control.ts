@@ -9,6 +9,7 @@ import type { PortTable } from './port-table.ts';
 import type { Remains } from './remains.ts';
 import { mappingsOf } from './sandbox-ports.ts';
 import type { Sandboxes } from './sandboxes.ts';
+import type { VethSweeper } from './veth-sweeper.ts';
 
 /** Whom the service works for, and the beginning and the end of that. One such verb at a time. */
 export interface NetworkControl {
@@ -30,6 +31,7 @@ export interface ControlContext {
   sandboxes(): Sandboxes;
   ports: PortTable;
   remains: Remains;
+  sweeper: VethSweeper;
   log: Logger;
   /** The verbs of sandboxes answer, or no longer do. */
   setServing(isServing: boolean): void;
@@ -40,43 +42,38 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
   const queue = createKeyedQueue();
   const oneAtATime = <T>(work: () => Promise<T>) => queue.run('control', work);
   let current: Engine | undefined;
-  let hasAdopted = false;
+  let hasTakenOver = false;
 
-  /** The sockets of published ports, which ended with the process before. */
-  async function adoptPorts(): Promise<void> {
-    if (hasAdopted) return;
-    hasAdopted = true;
-    const adoptions = context
-      .sandboxes()
-      .all()
-      .map(async ({ id, spec, sandbox }) => {
-        const mappings = mappingsOf(sandbox);
-        const lost = await ports.adopt(
-          id,
-          spec.containerName.replace(/^\//, ''),
-          mappings,
-          mappings[0]?.targetAddress ?? '',
-        );
-        for (const port of lost)
-          log.warn({ sandbox: id, port: port.hostPort }, 'another program listens on a published port');
-      });
-    await Promise.all(adoptions);
-  }
-
-  async function setUp(engineId: string, policy: InitRequest) {
-    const sandboxes = context.sandboxes();
-    sandboxes.settleRemains();
-    const standing = sandboxes.all();
-    const attached = standing.filter((record) => record.sandbox.endpoints.length > 0).length;
-    const result = await hostNetwork.setUp(engineId, policy, attached, sandboxes.mappings());
+  /**
+   * What the process before has left: half made things are settled, ports are held again (their sockets ended with it).
+   * Once, before anything new is made that could be taken for remains.
+   */
+  async function takeOver(engineId: string): Promise<void> {
+    const standing = context.sandboxes().all();
     const endpoints = standing.flatMap((record) => record.sandbox.endpoints);
     context.remains.sweep({
       markPrefix: markOf(engineId, ''),
       marks: new Set(endpoints.map((endpoint) => markOf(engineId, endpoint.id))),
       sandboxes: new Set(standing.map((record) => record.id)),
-      isIsolated: !policy.icc,
     });
-    await adoptPorts();
+    const adoptions = standing.map(async ({ id, spec, sandbox }) => {
+      const mappings = mappingsOf(sandbox);
+      const name = spec.containerName.replace(/^\//, '');
+      const lost = await ports.adopt(id, name, mappings, mappings[0]?.targetAddress ?? '');
+      for (const port of lost) log.warn({ sandbox: id, port: port.hostPort }, 'another program has a published port');
+    });
+    await Promise.all(adoptions);
+  }
+
+  async function setUp(engineId: string, policy: InitRequest) {
+    const sandboxes = context.sandboxes();
+    if (!hasTakenOver) sandboxes.settleRemains();
+    const endpoints = sandboxes.all().flatMap((record) => record.sandbox.endpoints);
+    const result = await hostNetwork.setUp(engineId, policy, endpoints.length, sandboxes.mappings());
+    if (!hasTakenOver) await takeOver(engineId);
+    hasTakenOver = true;
+    const marks = new Set(endpoints.map((endpoint) => markOf(engineId, endpoint.id)));
+    hostNetwork.joinBridge(result.engine, marks);
     current = result.engine;
     context.setServing(true);
     for (const warning of result.warnings) log.warn(warning);
@@ -133,7 +130,10 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
         const sandboxes = context.sandboxes();
         context.setServing(false);
         const { problems } = await sandboxes.keepOnly(new Set(keep));
-        if (engineId !== '' && sandboxes.all().length === 0) problems.push(...(await hostNetwork.takeAway(engineId)));
+        if (engineId !== '' && sandboxes.all().length === 0) {
+          await context.sweeper.clear(markOf(engineId, ''));
+          problems.push(...(await hostNetwork.takeAway(engineId)));
+        }
         current = undefined;
         control.forget();
         return problems;

@@ -14,6 +14,8 @@ import { type ResolvConfPaths, readResolvers } from './resolvers.ts';
 export interface HostNetwork {
   /** Makes it so, or repairs it. A first set-up that fails leaves nothing; of a later one, what stood before stands. */
   setUp(engineId: string, policy: Policy, attachedCount: number, ports: readonly PortMapping[]): Promise<SetUp>;
+  /** Makes the interfaces with these aliases ports of the bridge, as the policy now wants them. */
+  joinBridge(engine: Engine, marks: ReadonlySet<string>): void;
   /** Takes away everything of ours, goes on after an error, and returns what was left. */
   takeAway(engineId: string): Promise<string[]>;
 }
@@ -106,6 +108,19 @@ export function createHostNetwork(context: HostNetworkContext): HostNetwork {
       } catch (error) {
         if (isFirst) await hostNetwork.takeAway(engineId);
         throw error;
+      }
+    },
+
+    joinBridge({ bridge, policy }, marks) {
+      if (bridge === undefined || marks.size === 0) return;
+      const links = kernel.rtnetlink.links();
+      const master = links.find((link) => link.name === bridge.name)?.index;
+      for (const { name, kind, alias, master: present } of links) {
+        if (kind !== 'veth' || alias === undefined || !marks.has(alias)) continue;
+        const isolated = !policy.icc;
+        // Somebody may have deleted the bridge; its ports stayed, without one.
+        if (present !== master) kernel.rtnetlink.apply({ kind: 'set link', name, master: bridge.name });
+        kernel.rtnetlink.apply({ kind: 'set link', name, isolated });
       }
     },
 

@@ -26,14 +26,14 @@ export function createIpam(records: Records): Ipam {
     const row = records
       .prepare('SELECT sandbox_id FROM address WHERE network_id = ? AND address = ?')
       .get(networkId, address);
-    return row && String(row['sandbox_id']);
+    return row && String(row.sandbox_id);
   };
 
   const nextFree = (networkId: string, gateway: Cidr): number => {
     const first = firstAddress(gateway) + 1;
     const size = lastAddress(gateway) - first;
     const row = records.prepare('SELECT address FROM last_address WHERE network_id = ?').get(networkId);
-    const last = row === undefined ? -1 : Number(row['address']) - first;
+    const last = row === undefined ? -1 : Number(row.address) - first;
     // The subnet may be another one than when the last address was given.
     const start = last >= 0 && last < size ? last + 1 : 0;
     for (let step = 0; step < size; step++) {

@@ -24,8 +24,8 @@ export function openNetworkEvents(records: Records): Sequence<NetworkEvent> {
           .prepare('SELECT cursor, event FROM (SELECT * FROM event ORDER BY cursor DESC LIMIT ?) ORDER BY cursor')
           .all(kept)
           .map((row) => {
-            const { action, networkId, attributes, timeNs } = WatchNetworksResponse.decode(bytesOf(row['event']));
-            return { cursor: Number(row['cursor']), event: { action, networkId, attributes, timeNs } };
+            const { action, networkId, attributes, timeNs } = WatchNetworksResponse.decode(bytesOf(row.event));
+            return { cursor: Number(row.cursor), event: { action, networkId, attributes, timeNs } };
           }),
       save(cursor, event) {
         const bytes = WatchNetworksResponse.encode(WatchNetworksResponse.fromPartial(event)).finish();

@@ -42,10 +42,10 @@ export function openNetworks(records: Records): Networks {
     .prepare('SELECT * FROM network ORDER BY name')
     .all()
     .map((row) => ({
-      id: String(row['id']),
-      name: String(row['name']),
-      driver: String(row['driver']),
-      createdAtNs: BigInt(String(row['created_at_ns'])),
+      id: String(row.id),
+      name: String(row.name),
+      driver: String(row.driver),
+      createdAtNs: BigInt(String(row.created_at_ns)),
     }));
   const all = (hasBridge: boolean) => known.filter((network) => hasBridge || network.driver !== 'bridge');
   return {

@@ -83,7 +83,7 @@ export function createPortTable(
       const other = ownerOf(port);
       if (other !== undefined) {
         undo();
-        throw taken_(port, `Bind for ${hostAddress(port)} failed: port is already allocated`, other);
+        throw portTaken(port, `Bind for ${hostAddress(port)} failed: port is already allocated`, other);
       }
       const entry: Entry = { owner, containerName, port, holder: undefined };
       entries.add(entry);
@@ -174,7 +174,7 @@ export function createPortTable(
   return table;
 }
 
-function taken_(port: PublishedPort, problem: string, holder?: Entry) {
+function portTaken(port: PublishedPort, problem: string, holder?: Entry) {
   return errors.portTaken({
     ip: port.hostIp,
     port: port.hostPort,
@@ -201,7 +201,7 @@ function refusal(port: PublishedPort, targetAddress: string, code: string, cause
   const problem = words[code];
   if (problem === undefined) return cause;
   const what = `failed to bind host port for ${hostAddress(port)}:${targetAddress}:${port.containerPort}/${protocol}: ${problem}`;
-  return taken_(port, what);
+  return portTaken(port, what);
 }
 
 /** The kernel's ephemeral range (Documentation/networking/ip-sysctl.rst), without what the administrator keeps for himself. */

@@ -11,8 +11,6 @@ export interface Known {
   markPrefix: string;
   marks: ReadonlySet<string>;
   sandboxes: ReadonlySet<string>;
-  /** What the policy now says of containers that talk to each other. */
-  isIsolated: boolean;
 }
 
 /** Removes objects that carry our mark, or stand in our directories, and have no record. */
@@ -35,17 +33,13 @@ export function createRemains(context: RemainsContext): Remains {
     readdirSync(directory).filter((name) => isId(name) && !known.has(name));
 
   return {
-    sweep({ markPrefix, marks, sandboxes, isIsolated }) {
+    sweep({ markPrefix, marks, sandboxes }) {
       for (const id of strangers(context.netnsDirectory, sandboxes)) {
         log.info({ sandbox: id }, 'removing a network namespace that has no record');
         kernel.namespaces.remove(join(context.netnsDirectory, id));
       }
       for (const id of strangers(context.filesDirectory, sandboxes)) removeFiles(join(context.filesDirectory, id));
       context.sweeper.sweep(markPrefix, marks);
-      for (const { name, kind, alias, master } of kernel.rtnetlink.links()) {
-        if (kind !== 'veth' || master === undefined || alias === undefined || !marks.has(alias)) continue;
-        kernel.rtnetlink.apply({ kind: 'set link', name, isolated: isIsolated });
-      }
     },
   };
 }

@@ -27,11 +27,11 @@ export interface SandboxRecords {
 
 export function createSandboxRecords(records: Records): SandboxRecords {
   const read = (row: Record<string, unknown>): SandboxRecord => ({
-    id: String(row['id']),
-    state: row['state'] as SandboxRecord['state'],
-    bootId: String(row['boot_id']),
-    spec: CreateSandboxRequest.decode(bytesOf(row['spec'])),
-    sandbox: Sandbox.decode(bytesOf(row['answer'])),
+    id: String(row.id),
+    state: row.state as SandboxRecord['state'],
+    bootId: String(row.boot_id),
+    spec: CreateSandboxRequest.decode(bytesOf(row.spec)),
+    sandbox: Sandbox.decode(bytesOf(row.answer)),
   });
   return {
     find(id) {

@@ -18,16 +18,16 @@ const modes: readonly number[] = [
 const isMode = (mode: number) => modes.includes(mode);
 const isPort = (port: number) => Number.isInteger(port) && port >= 1 && port <= 65535;
 
-function require(isRight: boolean, field: string, problem: string): void {
+function demand(isRight: boolean, field: string, problem: string): void {
   if (!isRight) throw errors.badRequest({ field, problem });
 }
 
 /** Refuses what cannot be meant, naming the field. */
 export function checkSandboxRequest(request: CreateSandboxRequest): void {
-  require(isId(request.id), 'id', '64 hex digits are needed');
-  require(isMode(request.mode), 'mode', 'choose one');
+  demand(isId(request.id), 'id', '64 hex digits are needed');
+  demand(isMode(request.mode), 'mode', 'choose one');
   const isAttached = request.mode === SandboxMode.SANDBOX_MODE_ENDPOINTS;
-  require(isAttached || request.endpoints.length === 0, 'endpoints', 'only a sandbox of mode ENDPOINTS has them');
+  demand(isAttached || request.endpoints.length === 0, 'endpoints', 'only a sandbox of mode ENDPOINTS has them');
   checkEndpoints(request);
   checkPorts(request);
   checkNames(request);
@@ -36,39 +36,39 @@ export function checkSandboxRequest(request: CreateSandboxRequest): void {
 function checkEndpoints({ endpoints }: CreateSandboxRequest): void {
   for (const [index, endpoint] of endpoints.entries()) {
     const field = `endpoints[${index}]`;
-    require(endpoint.network !== '', `${field}.network`, 'a name or an id is needed');
+    demand(endpoint.network !== '', `${field}.network`, 'a name or an id is needed');
     const { ipv4Address, macAddress } = endpoint;
-    require(ipv4Address === '' ||
+    demand(ipv4Address === '' ||
       parseAddress(ipv4Address) !== undefined, `${field}.ipv4_address`, `invalid IPv4 address: ${ipv4Address}`);
-    require(macAddress === '' ||
+    demand(macAddress === '' ||
       isMac(macAddress), `${field}.mac_address`, `invalid unicast MAC address: ${macAddress}`);
-    for (const alias of endpoint.aliases) require(isWord(alias), `${field}.aliases`, `invalid name: ${alias}`);
+    for (const alias of endpoint.aliases) demand(isWord(alias), `${field}.aliases`, `invalid name: ${alias}`);
   }
 }
 
 function checkPorts({ ports }: CreateSandboxRequest): void {
   for (const [index, port] of ports.entries()) {
     const field = `ports[${index}]`;
-    require(port.protocol === 'tcp' ||
+    demand(port.protocol === 'tcp' ||
       port.protocol === 'udp', `${field}.protocol`, `${port.protocol} cannot be published, only tcp and udp`);
-    require(isPort(port.containerPort), `${field}.container_port`, `invalid port: ${port.containerPort}`);
-    require(port.hostPort === 0 || isPort(port.hostPort), `${field}.host_port`, `invalid port: ${port.hostPort}`);
+    demand(isPort(port.containerPort), `${field}.container_port`, `invalid port: ${port.containerPort}`);
+    demand(port.hostPort === 0 || isPort(port.hostPort), `${field}.host_port`, `invalid port: ${port.hostPort}`);
     const { hostPort, hostPortEnd } = port;
     const isRange = hostPortEnd === 0 || (hostPort !== 0 && isPort(hostPortEnd) && hostPortEnd >= hostPort);
-    require(isRange, `${field}.host_port_end`, `invalid range: ${hostPort}-${hostPortEnd}`);
-    require(port.hostIp === '' || isIP(port.hostIp) !== 0, `${field}.host_ip`, `invalid IP address: ${port.hostIp}`);
+    demand(isRange, `${field}.host_port_end`, `invalid range: ${hostPort}-${hostPortEnd}`);
+    demand(port.hostIp === '' || isIP(port.hostIp) !== 0, `${field}.host_ip`, `invalid IP address: ${port.hostIp}`);
   }
 }
 
 function checkNames(request: CreateSandboxRequest): void {
-  require(request.hostname === '' || isWord(request.hostname), 'hostname', `invalid name: ${request.hostname}`);
-  require(request.domainname === '' || isWord(request.domainname), 'domainname', `invalid name: ${request.domainname}`);
-  for (const server of request.dnsServers) require(isIP(server) !== 0, 'dns_servers', `invalid IP address: ${server}`);
-  for (const domain of request.dnsSearch) require(isWord(domain), 'dns_search', `invalid domain: ${domain}`);
-  for (const option of request.dnsOptions) require(isWord(option), 'dns_options', `invalid option: ${option}`);
+  demand(request.hostname === '' || isWord(request.hostname), 'hostname', `invalid name: ${request.hostname}`);
+  demand(request.domainname === '' || isWord(request.domainname), 'domainname', `invalid name: ${request.domainname}`);
+  for (const server of request.dnsServers) demand(isIP(server) !== 0, 'dns_servers', `invalid IP address: ${server}`);
+  for (const domain of request.dnsSearch) demand(isWord(domain), 'dns_search', `invalid domain: ${domain}`);
+  for (const option of request.dnsOptions) demand(isWord(option), 'dns_options', `invalid option: ${option}`);
   for (const { address, names } of request.extraHosts) {
     const isKnown = address === hostGateway || isIP(address) !== 0;
-    require(isKnown, 'extra_hosts', `invalid IP address in add-host: ${JSON.stringify(address)}`);
-    for (const name of names) require(isWord(name), 'extra_hosts', `invalid name: ${name}`);
+    demand(isKnown, 'extra_hosts', `invalid IP address in add-host: ${JSON.stringify(address)}`);
+    for (const name of names) demand(isWord(name), 'extra_hosts', `invalid name: ${name}`);
   }
 }

@@ -129,10 +129,11 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
         const name = request.containerName.replace(/^\//, '');
         const wanted = wantedPorts(request, engine.policy);
         sandbox.ports = await ports.take(request.id, name, wanted, () => endpoint.ipv4Address);
-        // A Drain or another Init may have come while the ports were bound.
-        if (context.engine() !== engine) throw errors.notInitialised();
       }
-      stack.build(record, engine, mappings);
+      // A Drain or another Init may have come while the ports were bound.
+      const now = needEngine();
+      if (!isSameBridge(now, engine)) throw errors.notInitialised();
+      stack.build(record, now, mappings);
       return settle(sandbox);
     } catch (error) {
       undo(record);
@@ -234,4 +235,12 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
       }
     },
   };
+}
+
+function isSameBridge({ bridge: one }: Engine, { bridge: other }: Engine): boolean {
+  return (
+    one?.name === other?.name &&
+    one?.gateway.address === other?.gateway.address &&
+    one?.gateway.prefix === other?.gateway.prefix
+  );
 }

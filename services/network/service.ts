@@ -35,7 +35,7 @@ export interface Surroundings {
 
 export async function start(config: ServiceConfig, surroundings: Surroundings = {}): Promise<Running> {
   const { log } = config;
-  const sysctlRoot = config.flags['sysctlRoot'];
+  const sysctlRoot = config.flags.sysctlRoot;
   const kernel = surroundings.kernel ?? createKernel(typeof sysctlRoot === 'string' ? sysctlRoot : undefined);
   const resolvConf = surroundings.resolvConf ?? hostResolvConf;
   const bootId = surroundings.bootId ?? hostBootId();
@@ -57,6 +57,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
     hostNetwork: createHostNetwork({ kernel, firewall, bridgeRecord: createBridgeRecord(records), resolvConf, log }),
     sandboxes: () => sandboxes,
     ports,
+    sweeper,
     remains: createRemains({ kernel, sweeper, netnsDirectory, filesDirectory, log }),
     log,
     setServing: (isServing) => {

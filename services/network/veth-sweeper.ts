@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../kit/log.ts';
 import type { Kernel } from './kernel.ts';
 
@@ -11,10 +12,14 @@ export interface VethSweeper {
   expectGone(alias: string): void;
   /** Removes interfaces of the engine whose alias names nothing in `known`. */
   sweep(prefix: string, known: ReadonlySet<string>): void;
+  /** Resolves when the engine has none left: what the kernel has not taken away by itself in a second is removed. */
+  clear(prefix: string): Promise<void>;
   stop(): void;
 }
 
 const graceMs = 3_000;
+const clearMs = 1_000;
+const lookMs = 20;
 
 export function createVethSweeper(kernel: Kernel, log: Logger): VethSweeper {
   let expected = new Set<string>();
@@ -44,6 +49,13 @@ export function createVethSweeper(kernel: Kernel, log: Logger): VethSweeper {
     },
     sweep(prefix, known) {
       removeIf((alias) => alias.startsWith(prefix) && !known.has(alias));
+    },
+    async clear(prefix) {
+      const isOurs = (alias: string | undefined) => alias?.startsWith(prefix) === true;
+      const isLeft = () => kernel.rtnetlink.links().some((link) => link.kind === 'veth' && isOurs(link.alias));
+      const until = Date.now() + clearMs;
+      while (isLeft() && Date.now() < until) await delay(lookMs);
+      removeIf(isOurs);
     },
     stop() {
       clearTimeout(timer);

@@ -719,7 +719,7 @@ export const ControlServiceDefinition = {
     /**
      * The original's init_networkdriver: finds or makes the default bridge (address choice: `bip`, else the first candidate that
      * overlaps no route and no resolver), NAT and forwarding rules in a table of our own, IP forwarding. FAILED_PRECONDITION:
-     * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
+     * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
      * nothing. Repeating it is harmless.
      */
     init: {
@@ -760,7 +760,7 @@ export interface ControlServiceImplementation<CallContextExt = {}> {
   /**
    * The original's init_networkdriver: finds or makes the default bridge (address choice: `bip`, else the first candidate that
    * overlaps no route and no resolver), NAT and forwarding rules in a table of our own, IP forwarding. FAILED_PRECONDITION:
-   * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
+   * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
    * nothing. Repeating it is harmless.
    */
   init(request: InitRequest, context: CallContext & CallContextExt): Promise<DeepPartial<InitResponse>>;
@@ -782,7 +782,7 @@ export interface ControlServiceClient<CallOptionsExt = {}> {
   /**
    * The original's init_networkdriver: finds or makes the default bridge (address choice: `bip`, else the first candidate that
    * overlaps no route and no resolver), NAT and forwarding rules in a table of our own, IP forwarding. FAILED_PRECONDITION:
-   * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
+   * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
    * nothing. Repeating it is harmless.
    */
   init(request: DeepPartial<InitRequest>, options?: CallOptions & CallOptionsExt): Promise<InitResponse>;

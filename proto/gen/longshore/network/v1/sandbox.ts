@@ -1378,8 +1378,8 @@ export const SandboxServiceDefinition = {
     /**
      * Makes the sandbox: namespace, endpoints, published ports, files. Repeating it with the same id and content gives the same
      * answer and ALREADY. NOT_FOUND, NETWORK_NOT_FOUND; FAILED_PRECONDITION, NETWORK_DISABLED; RESOURCE_EXHAUSTED,
-     * NO_ADDRESS_LEFT or NO_PORT_LEFT; ALREADY_EXISTS, PORT_TAKEN (who has it, when it is ours) or ADDRESS_TAKEN. Nothing is
-     * left of a sandbox that failed.
+     * NO_ADDRESS_LEFT or NO_PORT_LEFT; ALREADY_EXISTS, PORT_TAKEN (`holder`, when it is ours), ADDRESS_TAKEN, or SANDBOX_EXISTS
+     * with other content. Nothing is left of a sandbox that failed.
      */
     createSandbox: {
       name: "CreateSandbox",
@@ -1422,8 +1422,8 @@ export interface SandboxServiceImplementation<CallContextExt = {}> {
   /**
    * Makes the sandbox: namespace, endpoints, published ports, files. Repeating it with the same id and content gives the same
    * answer and ALREADY. NOT_FOUND, NETWORK_NOT_FOUND; FAILED_PRECONDITION, NETWORK_DISABLED; RESOURCE_EXHAUSTED,
-   * NO_ADDRESS_LEFT or NO_PORT_LEFT; ALREADY_EXISTS, PORT_TAKEN (who has it, when it is ours) or ADDRESS_TAKEN. Nothing is
-   * left of a sandbox that failed.
+   * NO_ADDRESS_LEFT or NO_PORT_LEFT; ALREADY_EXISTS, PORT_TAKEN (`holder`, when it is ours), ADDRESS_TAKEN, or SANDBOX_EXISTS
+   * with other content. Nothing is left of a sandbox that failed.
    */
   createSandbox(
     request: CreateSandboxRequest,
@@ -1449,8 +1449,8 @@ export interface SandboxServiceClient<CallOptionsExt = {}> {
   /**
    * Makes the sandbox: namespace, endpoints, published ports, files. Repeating it with the same id and content gives the same
    * answer and ALREADY. NOT_FOUND, NETWORK_NOT_FOUND; FAILED_PRECONDITION, NETWORK_DISABLED; RESOURCE_EXHAUSTED,
-   * NO_ADDRESS_LEFT or NO_PORT_LEFT; ALREADY_EXISTS, PORT_TAKEN (who has it, when it is ours) or ADDRESS_TAKEN. Nothing is
-   * left of a sandbox that failed.
+   * NO_ADDRESS_LEFT or NO_PORT_LEFT; ALREADY_EXISTS, PORT_TAKEN (`holder`, when it is ours), ADDRESS_TAKEN, or SANDBOX_EXISTS
+   * with other content. Nothing is left of a sandbox that failed.
    */
   createSandbox(
     request: DeepPartial<CreateSandboxRequest>,

@@ -89,6 +89,7 @@ export interface ReconcileHoldersRequest_Holding {
 }
 
 export interface ReconcileHoldersResponse {
+  /** `<holder>/<volume>` each. */
   released: string[];
 }
 
@@ -2339,7 +2340,7 @@ export const VolumeServiceDefinition = {
     },
     /**
      * Makes it ready for a running container and gives its path. An empty volume is first filled with what the image has at
-     * that place (files, owners, modes), once. NOT_FOUND, VOLUME_NOT_FOUND.
+     * that place (files, owners, modes), once for each holder. NOT_FOUND, VOLUME_NOT_FOUND; FAILED_PRECONDITION, MOUNT_FAILED.
      */
     mountVolume: {
       name: "MountVolume",
@@ -2374,6 +2375,7 @@ export const VolumeServiceDefinition = {
       responseStream: true,
       options: { _unknownFields: { 402408: [Buffer.from([1]) as Buffer] } },
     },
+    /** FAILED_PRECONDITION: VOLUME_IN_USE, VOLUME_BUSY (something is mounted in it). NOT_FOUND, VOLUME_NOT_FOUND. */
     removeVolume: {
       name: "RemoveVolume",
       requestType: RemoveVolumeRequest as typeof RemoveVolumeRequest,
@@ -2420,7 +2422,7 @@ export interface VolumeServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ReconcileHoldersResponse>>;
   /**
    * Makes it ready for a running container and gives its path. An empty volume is first filled with what the image has at
-   * that place (files, owners, modes), once. NOT_FOUND, VOLUME_NOT_FOUND.
+   * that place (files, owners, modes), once for each holder. NOT_FOUND, VOLUME_NOT_FOUND; FAILED_PRECONDITION, MOUNT_FAILED.
    */
   mountVolume(
     request: MountVolumeRequest,
@@ -2436,6 +2438,7 @@ export interface VolumeServiceImplementation<CallContextExt = {}> {
     request: ListVolumesRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<ListVolumesResponse>>;
+  /** FAILED_PRECONDITION: VOLUME_IN_USE, VOLUME_BUSY (something is mounted in it). NOT_FOUND, VOLUME_NOT_FOUND. */
   removeVolume(
     request: RemoveVolumeRequest,
     context: CallContext & CallContextExt,
@@ -2473,7 +2476,7 @@ export interface VolumeServiceClient<CallOptionsExt = {}> {
   ): Promise<ReconcileHoldersResponse>;
   /**
    * Makes it ready for a running container and gives its path. An empty volume is first filled with what the image has at
-   * that place (files, owners, modes), once. NOT_FOUND, VOLUME_NOT_FOUND.
+   * that place (files, owners, modes), once for each holder. NOT_FOUND, VOLUME_NOT_FOUND; FAILED_PRECONDITION, MOUNT_FAILED.
    */
   mountVolume(
     request: DeepPartial<MountVolumeRequest>,
@@ -2489,6 +2492,7 @@ export interface VolumeServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListVolumesRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<ListVolumesResponse>;
+  /** FAILED_PRECONDITION: VOLUME_IN_USE, VOLUME_BUSY (something is mounted in it). NOT_FOUND, VOLUME_NOT_FOUND. */
   removeVolume(
     request: DeepPartial<RemoveVolumeRequest>,
     options?: CallOptions & CallOptionsExt,
