@@ -13,6 +13,7 @@ interface Command {
   host: string;
   port: number;
   name: string;
+  sourcePort?: number;
 }
 
 const timeoutMs = 1500;
@@ -31,7 +32,7 @@ function serve({ protocol, host, port, name }: Command): Promise<string> {
   });
 }
 
-function ask({ protocol, host, port }: Command): Promise<string> {
+function ask({ protocol, host, port, sourcePort }: Command): Promise<string> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error('ETIMEDOUT')), timeoutMs);
     const done = (text: string) => {
@@ -52,7 +53,7 @@ function ask({ protocol, host, port }: Command): Promise<string> {
       done(String(message));
       socket.close();
     });
-    socket.send('?', port, host);
+    socket.bind(sourcePort ?? 0, () => socket.send('?', port, host));
   });
 }
 

@@ -32,7 +32,7 @@ export const sandboxId = (n: number): string => n.toString(16).padStart(64, '0')
 export interface Actor {
   serve(protocol: 'tcp' | 'udp', port: number, host?: string): Promise<string>;
   /** What the server said: its name and whom it saw. Rejects with the error's code, ETIMEDOUT after 1.5 s. */
-  ask(protocol: 'tcp' | 'udp', host: string, port: number): Promise<string>;
+  ask(protocol: 'tcp' | 'udp', host: string, port: number, sourcePort?: number): Promise<string>;
 }
 
 /**
@@ -212,6 +212,6 @@ function actorOf(child: ChildProcess, name: string): Actor {
   };
   return {
     serve: (protocol, port, host = '0.0.0.0') => command({ op: 'serve', protocol, host, port }),
-    ask: (protocol, host, port) => command({ op: 'ask', protocol, host, port }),
+    ask: (protocol, host, port, sourcePort) => command({ op: 'ask', protocol, host, port, sourcePort }),
   };
 }

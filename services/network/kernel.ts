@@ -5,6 +5,7 @@ import { createNetworkNamespaces, type NetworkNamespaces } from '../../kit/linux
 import { createNftables, type Nftables } from '../../kit/linux/nftables.ts';
 import { createRtnetlink, type Rtnetlink } from '../../kit/linux/rtnetlink.ts';
 import { createSysctls, type Sysctls } from '../../kit/linux/sysctls.ts';
+import { endUdpFlowsTo } from './conntrack.ts';
 
 /** All that this service asks of the kernel. */
 export interface Kernel {
@@ -14,6 +15,8 @@ export interface Kernel {
   nftables: Pick<Nftables, 'run'>;
   /** Those under `net` are of the namespace that the thread is in. */
   sysctls: Sysctls;
+  /** Ends the UDP flows that lead to an address. */
+  endUdpFlowsTo(address: Buffer): void;
   /** Runs iptables(8); undefined where there is none. Rejects with what it said. */
   iptables: ((args: readonly string[]) => Promise<string>) | undefined;
 }
@@ -30,6 +33,7 @@ export function createKernel(sysctlRoot?: string): Kernel {
     rtnetlink: createRtnetlink(),
     nftables: openedLater(createNftables),
     sysctls: createSysctls(sysctlRoot),
+    endUdpFlowsTo,
     iptables:
       path === undefined
         ? undefined

@@ -84,6 +84,19 @@ suite('who reaches whom', { skip: needsRoot }, () => {
     assert.match(await host.actor(host.hostPath).ask('udp', '::1', 5353), /^web1 /);
   });
 
+  test('who goes on sending datagrams to a published port reaches the container that now has it', async () => {
+    await using host = await initialisedHost();
+    const outside = host.actor(host.outsidePath);
+    const asker = 40_000;
+    for (const n of [1, 2]) {
+      const { actor } = await host.web(n, [{ protocol: 'udp', hostPort: 5353 }]);
+      await actor.serve('udp', 80);
+      // The same source port: for the kernel it is one flow, which it would lead where the first packet went.
+      assert.match(await outside.ask('udp', hostAddress, 5353, asker), new RegExp(`^web${n} `));
+      await host.sandboxes.removeSandbox({ id: sandboxId(n) });
+    }
+  });
+
   test('without icc containers reach the world and published ports, but not each other', async () => {
     await using host = await initialisedHost({ icc: false });
     const web = await host.web(1, [{ hostPort: 8080 }]);

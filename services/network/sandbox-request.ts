@@ -38,10 +38,16 @@ function checkEndpoints({ endpoints }: CreateSandboxRequest): void {
     const field = `endpoints[${index}]`;
     demand(endpoint.network !== '', `${field}.network`, 'a name or an id is needed');
     const { ipv4Address, macAddress } = endpoint;
-    demand(ipv4Address === '' ||
-      parseAddress(ipv4Address) !== undefined, `${field}.ipv4_address`, `invalid IPv4 address: ${ipv4Address}`);
-    demand(macAddress === '' ||
-      isMac(macAddress), `${field}.mac_address`, `invalid unicast MAC address: ${macAddress}`);
+    demand(
+      ipv4Address === '' || parseAddress(ipv4Address) !== undefined,
+      `${field}.ipv4_address`,
+      `invalid IPv4 address: ${ipv4Address}`,
+    );
+    demand(
+      macAddress === '' || isMac(macAddress),
+      `${field}.mac_address`,
+      `invalid unicast MAC address: ${macAddress}`,
+    );
     for (const alias of endpoint.aliases) demand(isWord(alias), `${field}.aliases`, `invalid name: ${alias}`);
   }
 }
@@ -49,8 +55,11 @@ function checkEndpoints({ endpoints }: CreateSandboxRequest): void {
 function checkPorts({ ports }: CreateSandboxRequest): void {
   for (const [index, port] of ports.entries()) {
     const field = `ports[${index}]`;
-    demand(port.protocol === 'tcp' ||
-      port.protocol === 'udp', `${field}.protocol`, `${port.protocol} cannot be published, only tcp and udp`);
+    demand(
+      port.protocol === 'tcp' || port.protocol === 'udp',
+      `${field}.protocol`,
+      `${port.protocol} cannot be published, only tcp and udp`,
+    );
     demand(isPort(port.containerPort), `${field}.container_port`, `invalid port: ${port.containerPort}`);
     demand(port.hostPort === 0 || isPort(port.hostPort), `${field}.host_port`, `invalid port: ${port.hostPort}`);
     const { hostPort, hostPortEnd } = port;

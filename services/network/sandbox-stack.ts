@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { addressBytes, parseAddress } from './cidr.ts';
 import { attach, raiseLoopback } from './endpoint.ts';
 import { type Engine, firewallPlanOf, markOf } from './engine.ts';
 import type { Firewall } from './firewall.ts';
@@ -75,6 +76,13 @@ export function createSandboxStack(context: StackContext): SandboxStack {
     else firewall.rebuild(plan, others());
   }
 
+  function endFlows({ sandbox, bootId: boot }: SandboxRecord): void {
+    if (boot !== bootId || !sandbox.ports.some((port) => port.protocol === 'udp')) return;
+    for (const endpoint of sandbox.endpoints) {
+      kernel.endUdpFlowsTo(addressBytes(parseAddress(endpoint.ipv4Address) ?? 0));
+    }
+  }
+
   return {
     namespacePath: (id) => join(context.netnsDirectory, id),
     filePaths: (id) => filesOf(filesDirectory(id)),
@@ -92,6 +100,7 @@ export function createSandboxStack(context: StackContext): SandboxStack {
       const { id, sandbox } = record;
       const problems = collect([
         () => withdraw(record, engine, others),
+        () => endFlows(record),
         () => sandbox.namespacePath !== '' && kernel.namespaces.remove(sandbox.namespacePath),
         () => removeFiles(filesDirectory(id)),
       ]);

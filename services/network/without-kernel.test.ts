@@ -23,7 +23,7 @@ async function onFakeKernel() {
   writeFileSync(resolvConf.main, 'nameserver 192.0.2.53\n');
   const log = silentLogger();
   const config = serviceConfig({ role: 'network', dataRoot: join(root, 'data'), execRoot: join(root, 'exec'), log });
-  const kernel = { ...linux, iptables: undefined };
+  const kernel = { ...linux, endUdpFlowsTo: () => {}, iptables: undefined };
   let running: Running = await start(config, { kernel, resolvConf, bootId: 'first' });
   const channel = dial(`unix://${config.execRoot}/network.sock`, { role: 'daemon', log });
   const control = channel.client(ControlServiceDefinition);
@@ -111,7 +111,7 @@ suite('rules in the FORWARD chain', () => {
       if (command === '-D') rules.splice(rules.indexOf(rule), 1);
       return '';
     };
-    return { rules, kernel: { ...createFakeLinux(), iptables } };
+    return { rules, kernel: { ...createFakeLinux(), endUdpFlowsTo: () => {}, iptables } };
   }
   const comment = forwardComment('e1');
   const foreign = '-i docker0 -o docker0 -j ACCEPT';

@@ -1,8 +1,8 @@
-import { readdirSync } from 'node:fs';
 import { closeDescriptor, OpenFlag, openDescriptor } from '../../kit/linux/libc.ts';
 import { openInRoot } from '../../kit/linux/openat2.ts';
 import { hasCode } from '../../kit/linux/system-error.ts';
 import { copyOwnAttributes, copyTree } from './copy-tree.ts';
+import { holdsLittle } from './tree-size.ts';
 
 /** An empty volume and what the image has at its place. */
 export interface Filling {
@@ -31,12 +31,12 @@ export function fill({ root, place, target }: Filling): boolean {
   return true;
 }
 
-/** True when there is nothing to copy but what the directory itself is, so that no thread need be started for it. */
+/** True when there is so little to copy that no thread need be started for it. */
 export function isQuick({ root, place }: Filling): boolean {
   const source = openPlace(root, place);
   if (source === undefined) return true;
   try {
-    return readdirSync(`/proc/self/fd/${source}/.`).length === 0;
+    return holdsLittle(source);
   } finally {
     closeDescriptor(source);
   }

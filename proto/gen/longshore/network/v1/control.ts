@@ -719,8 +719,8 @@ export const ControlServiceDefinition = {
     /**
      * The original's init_networkdriver: finds or makes the default bridge (address choice: `bip`, else the first candidate that
      * overlaps no route and no resolver), NAT and forwarding rules in a table of our own, IP forwarding. FAILED_PRECONDITION:
-     * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
-     * nothing. Repeating it is harmless.
+     * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE;
+     * INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves nothing. Repeating it is harmless.
      */
     init: {
       name: "Init",
@@ -760,8 +760,8 @@ export interface ControlServiceImplementation<CallContextExt = {}> {
   /**
    * The original's init_networkdriver: finds or makes the default bridge (address choice: `bip`, else the first candidate that
    * overlaps no route and no resolver), NAT and forwarding rules in a table of our own, IP forwarding. FAILED_PRECONDITION:
-   * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
-   * nothing. Repeating it is harmless.
+   * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE;
+   * INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves nothing. Repeating it is harmless.
    */
   init(request: InitRequest, context: CallContext & CallContextExt): Promise<DeepPartial<InitResponse>>;
   /** Makes the set of sandboxes exactly this one; what else there is, is taken down. */
@@ -782,8 +782,8 @@ export interface ControlServiceClient<CallOptionsExt = {}> {
   /**
    * The original's init_networkdriver: finds or makes the default bridge (address choice: `bip`, else the first candidate that
    * overlaps no route and no resolver), NAT and forwarding rules in a table of our own, IP forwarding. FAILED_PRECONDITION:
-   * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE; INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves
-   * nothing. Repeating it is harmless.
+   * BRIDGE_NOT_FOUND, BRIDGE_MISMATCH, BRIDGE_FOREIGN, BRIDGE_IN_USE, NO_FREE_SUBNET, FIREWALL_UNAVAILABLE;
+   * INVALID_ARGUMENT: BAD_CIDR. A failed Init leaves nothing. Repeating it is harmless.
    */
   init(request: DeepPartial<InitRequest>, options?: CallOptions & CallOptionsExt): Promise<InitResponse>;
   /** Makes the set of sandboxes exactly this one; what else there is, is taken down. */
