@@ -5,13 +5,14 @@ import type { LayerDriver } from './driver.ts';
 /** Deletes what removals leave, behind the callers' backs and one sweep at a time. */
 export interface BackgroundSweep {
   soon(): void;
-  /** Resolves when nothing is being deleted. */
-  done(): Promise<void>;
+  /** What is not deleted yet stays for the next start. */
+  stop(): void;
 }
 
 export function createBackgroundSweep(driver: LayerDriver, log: Logger): BackgroundSweep {
-  let running: Promise<void> | undefined;
+  let isRunning = false;
   let isAskedAgain = false;
+  let isStopped = false;
 
   async function run(): Promise<void> {
     do {
@@ -20,17 +21,22 @@ export function createBackgroundSweep(driver: LayerDriver, log: Logger): Backgro
         await driver.sweep();
       } catch (error) {
         // The next sweep, at the latest that of the next start, tries again.
-        log.warn({ err: error }, 'some removed layers are not deleted yet');
+        if (!isStopped) log.warn({ err: error }, 'some removed layers are not deleted yet');
       }
-    } while (isAskedAgain);
-    running = undefined;
+    } while (isAskedAgain && !isStopped);
+    isRunning = false;
   }
 
   return {
     soon() {
+      if (isStopped) return;
       isAskedAgain = true;
-      running ??= detached(run);
+      if (isRunning) return;
+      isRunning = true;
+      void detached(run);
     },
-    done: async () => running,
+    stop() {
+      isStopped = true;
+    },
   };
 }

@@ -9,13 +9,15 @@ import { createMounts } from '../../kit/linux/mounts.ts';
 import type { ServiceConfig } from '../../kit/service.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import { archiveOf, memberBytes } from './archive/archive.fixture.ts';
-import { clientsOf, collect, framesOf, randomId, testConfig } from './service.fixture.ts';
+import { clientsOf, collect, framesOf, randomId, testConfig, until } from './service.fixture.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: mounts and owners';
 const emptyHome = ['.longshore', 'empty'];
 
-/** The service in a process of its own, which is killed at the end at the latest. */
-function launcher(t: TestContext, config: ServiceConfig) {
+/** The service in a process of its own, which is killed at the end at the latest, and clients of it. */
+function processOf(t: TestContext) {
+  const config: ServiceConfig = testConfig(t);
+  const clients = clientsOf(t, config);
   let child: ChildProcess | undefined;
   const kill = async () => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -25,31 +27,23 @@ function launcher(t: TestContext, config: ServiceConfig) {
   };
   t.after(kill);
   return {
+    ...clients,
+    config,
     kill,
-    launch() {
+    async launch() {
       const main = join(import.meta.dirname, 'main.ts');
       const roots = ['--data-root', config.dataRoot, '--exec-root', config.execRoot];
       child = spawn(process.execPath, [main, ...roots, '--log-level', 'warn'], {
         stdio: ['ignore', 'ignore', 'inherit'],
       });
+      assert.ok(await clients.channel.ready(20_000));
     },
   };
 }
 
-/** Waits until something is so, for ten seconds at most. */
-async function until(what: () => boolean): Promise<void> {
-  const end = Date.now() + 10_000;
-  while (!what()) {
-    assert.ok(Date.now() < end, `still not so: ${what}`);
-    await delay(5);
-  }
-}
-
 test('killed in the middle of an archive, it comes back with nothing of it', { skip }, async (t) => {
-  const config = testConfig(t);
-  const { launch, kill } = launcher(t, config);
-  launch();
-  const { init, layers } = clientsOf(t, config);
+  const { config, launch, kill, init, layers } = processOf(t);
+  await launch();
   await init();
   const id = randomId();
   const home = join(config.dataRoot, 'overlay2');
@@ -64,7 +58,7 @@ test('killed in the middle of an archive, it comes back with nothing of it', { s
   await assert.rejects(layers.applyLayer(framesOf({ id }, halves())));
   assert.ok(unpacked());
 
-  launch();
+  await launch();
   assert.deepEqual(await collect(layers.listLayers({})), []);
   await until(() => readdirSync(home).length === emptyHome.length);
   assert.deepEqual(readdirSync(home).sort(), emptyHome);
@@ -73,10 +67,8 @@ test('killed in the middle of an archive, it comes back with nothing of it', { s
 });
 
 test('killed under a mounted layer, the view stays and its files too', { skip }, async (t) => {
-  const config = testConfig(t);
-  const { launch, kill } = launcher(t, config);
-  launch();
-  const { init, layers } = clientsOf(t, config);
+  const { launch, kill, init, layers } = processOf(t);
+  await launch();
   await init();
   const id = randomId();
   await layers.createLayer({ id });
@@ -84,7 +76,7 @@ test('killed under a mounted layer, the view stays and its files too', { skip },
   writeFileSync(join(path, 'file'), 'before');
   await kill();
   assert.equal(readFileSync(join(path, 'file'), 'utf8'), 'before');
-  launch();
+  await launch();
   assert.deepEqual((await layers.getLayer({ id })).layer?.holders, ['container']);
   await layers.unmountLayer({ id, holder: 'container' });
   assert.equal(createMounts().list(path).length, 0);
@@ -93,9 +85,7 @@ test('killed under a mounted layer, the view stays and its files too', { skip },
 test('killed again and again in the middle of everything, what it lists is whole and nothing else is left', {
   skip,
 }, async (t) => {
-  const config = testConfig(t);
-  const { launch, kill } = launcher(t, config);
-  const { init, layers } = clientsOf(t, config);
+  const { config, launch, kill, init, layers } = processOf(t);
   const archive = archiveOf(...Array.from({ length: 200 }, (_, index) => ({ path: `file-${index}`, content: 'x' })));
 
   async function lives(): Promise<void> {
@@ -111,7 +101,7 @@ test('killed again and again in the middle of everything, what it lists is whole
   }
 
   for (const runMs of [40, 90, 150, 230]) {
-    launch();
+    await launch();
     await init();
     const busy = Promise.allSettled([lives(), lives()]);
     await delay(runMs);
@@ -119,7 +109,7 @@ test('killed again and again in the middle of everything, what it lists is whole
     await busy;
   }
 
-  launch();
+  await launch();
   await init();
   const listed = (await collect(layers.listLayers({}))).flatMap(({ layer }) => layer ?? []);
   const home = join(config.dataRoot, 'overlay2');

@@ -28,7 +28,7 @@ export interface DriverControl {
   layers(): Layers;
   /** Takes down all views but those held by `keep`, and closes the driver. Gives the problems met. */
   drain(keep: ReadonlySet<string>): Promise<string[]>;
-  /** Lets what is being deleted be. */
+  /** Ends the driver's own work. Views stay. */
   close(): void;
 }
 
@@ -56,6 +56,11 @@ export function createDriverControl(options: {
     return result;
   }
 
+  function forget(): void {
+    current?.layers.close();
+    current = undefined;
+  }
+
   async function openPolicy({ engineId, driver: named, options: given }: DriverPolicy): Promise<OpenDriver> {
     // The kernel's mount table has real paths.
     const root = realpathSync(options.dataRoot);
@@ -75,7 +80,7 @@ export function createDriverControl(options: {
         return current;
       }
       refuseChange(current.layers, choice.name);
-      current = undefined;
+      forget();
     }
     claimDirectory(choice.directory, choice.name, engineId);
     const driver = choice.open();
@@ -95,12 +100,10 @@ export function createDriverControl(options: {
     drain: (keep) =>
       inTurn(async () => {
         const problems = await current?.layers.unmountAllBut(keep);
-        current = undefined;
+        forget();
         return problems ?? [];
       }),
-    close() {
-      current = undefined;
-    },
+    close: forget,
   };
 }
 

@@ -1,12 +1,13 @@
+import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
+import { after, test } from 'node:test';
 import { createBtrfs } from '../../kit/linux/btrfs.ts';
 import { createMounts } from '../../kit/linux/mounts.ts';
 import { openBtrfs } from './btrfs.ts';
-import { type DriverUnderTest, testDriver } from './driver.suite.ts';
+import { type DriverUnderTest, layerId, testDriver } from './driver.suite.ts';
 import type { LayerDriver } from './driver.ts';
 import { openOverlay2 } from './overlay2.ts';
 import { openVfs } from './vfs.ts';
@@ -40,11 +41,40 @@ testDriver(
 testDriver('vfs', () => onFreshDirectory(tmpdir(), (directory, pool) => openVfs(directory, { mounts, pool })), skip);
 
 const disk = btrfsDisk();
-testDriver(
-  'btrfs',
-  () => onFreshDirectory(disk.directory, (directory, pool) => openBtrfs(directory, { btrfs: createBtrfs(), pool })),
-  disk.problem,
-);
+const openBtrfsIn = (directory: string, pool: WorkerPool) => openBtrfs(directory, { btrfs: createBtrfs(), pool });
+testDriver('btrfs', () => onFreshDirectory(disk.directory, openBtrfsIn), disk.problem);
+
+/** libuv has no name for it. */
+const EDQUOT = 122;
+
+test('btrfs keeps a layer to its size', { skip: disk.problem }, async () => {
+  const { driver, close } = onFreshDirectory(disk.directory, openBtrfsIn);
+  try {
+    for (const size of ['lots', '0', '-1G']) {
+      await assert.rejects(driver.create(layerId('box'), [], { size }), { reason: 'BAD_OPTION' });
+    }
+    await driver.create(layerId('box'), [], { size: '4M' });
+    const file = join(driver.mount(layerId('box'), { ancestors: [], isWritable: true }), 'file');
+    assert.throws(() => writeFileSync(file, Buffer.alloc(16 * 1024 * 1024), { flush: true }), { errno: -EDQUOT });
+  } finally {
+    await close();
+  }
+});
+
+test('btrfs deletes a layer in which a container made subvolumes', { skip: disk.problem }, async () => {
+  const { driver, close } = onFreshDirectory(disk.directory, openBtrfsIn);
+  try {
+    await driver.create(layerId('box'), [], {});
+    const view = driver.mount(layerId('box'), { ancestors: [], isWritable: true });
+    createBtrfs().createSubvolume(view, 'inner');
+    writeFileSync(join(view, 'inner/file'), 'x');
+    driver.remove(layerId('box'));
+    assert.equal(await driver.sweep(), 1);
+    assert.equal(await driver.sweep(), 0);
+  } finally {
+    await close();
+  }
+});
 
 /** A btrfs filesystem in a file, mounted until the tests are over; or why there is none. */
 function btrfsDisk(): { directory: string; problem: string | false } {

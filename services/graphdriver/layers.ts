@@ -54,8 +54,8 @@ export interface Layers {
   listChanges(layer: LayerId, signal: AbortSignal): AsyncGenerator<Change[], void, undefined>;
   /** Takes down what is held by others than these. Gives the problems met. */
   unmountAllBut(keep: ReadonlySet<string>): Promise<string[]>;
-  /** Resolves when what is being deleted is. */
-  swept(): Promise<void>;
+  /** Starts no more work of its own. */
+  close(): void;
 }
 
 export interface LayersOptions {
@@ -286,7 +286,7 @@ export function createLayers(options: LayersOptions): Layers {
       return problems;
     },
 
-    swept: sweep.done,
+    close: sweep.stop,
   };
   return layers;
 }

@@ -31,8 +31,12 @@ export async function reconcile(given: {
     if (present.has(record.id)) continue;
     if (record.isWritable) {
       log.warn({ layer: record.id }, 'a writable layer was lost in a crash and is made again, empty');
-      const ancestors = record.parent === undefined ? [] : layerRecords.chain(record.parent);
-      await driver.create(record.id, ancestors, record.options);
+      try {
+        const ancestors = record.parent === undefined ? [] : layerRecords.chain(record.parent);
+        await driver.create(record.id, ancestors, record.options);
+      } catch (error) {
+        log.error({ err: error, layer: record.id }, 'it could not be made again: its container will not start');
+      }
       continue;
     }
     log.error({ layer: record.id }, 'a sealed layer is missing: images that use it have to be pulled or loaded again');

@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createMounts } from '../../kit/linux/mounts.ts';
 import { silentLogger } from '../../kit/log.ts';
 import { type Channel, dial, type PeerClient } from '../../kit/rpc/dial.ts';
@@ -110,4 +112,13 @@ export async function collect<T>(stream: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = [];
   for await (const one of stream) all.push(one);
   return all;
+}
+
+/** Waits until something is so, for ten seconds at most. */
+export async function until(what: () => boolean): Promise<void> {
+  const end = Date.now() + 10_000;
+  while (!what()) {
+    assert.ok(Date.now() < end, `still not so: ${what}`);
+    await delay(5);
+  }
 }

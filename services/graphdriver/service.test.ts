@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
@@ -8,7 +8,7 @@ import { checkHealth } from '../../kit/rpc/health.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import { ChangeKind, LayerServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
 import { archiveOf, memberBytes } from './archive/archive.fixture.ts';
-import { collect, digestOf, framesOf, randomId, type TestService, testService } from './service.fixture.ts';
+import { collect, digestOf, framesOf, randomId, type TestService, testService, until } from './service.fixture.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: mounts and owners';
 const { OUTCOME_DONE, OUTCOME_ALREADY, OUTCOME_ABSENT } = Outcome;
@@ -287,8 +287,7 @@ test('an archive that is refused leaves nothing', { skip }, async (t) => {
   const other = framesOf({ id: randomId(), expectedDiffId: `sha256:${'0'.repeat(64)}` }, base);
   await assert.rejects(layers.applyLayer(other), { reason: 'DIGEST_MISMATCH' });
   assert.deepEqual(await collect(layers.listLayers({})), []);
-  await service.stop();
-  await service.start();
+  await until(() => entriesOf(service).length === before.length);
   assert.deepEqual(entriesOf(service), before);
 });
 
@@ -374,6 +373,59 @@ test('after a restart mounts nobody holds are gone, and holders without a mount 
   await service.start({ bootId: 'another boot' });
   assert.deepEqual((await service.layers.getLayer({ id })).layer?.holders, []);
   assert.ok(!isMounted(path));
+});
+
+test('after a restart lost directories are made again or given up, and unknown ones removed', { skip }, async (t) => {
+  const service = await testService(t);
+  const { layers } = service;
+  await service.init();
+  const { id, parent } = await box(service);
+  const other = await sealed(service);
+  await layers.unmountLayer({ id, holder: 'c1' });
+  await service.stop();
+  const home = join(service.config.dataRoot, 'overlay2');
+  for (const lost of [id, other]) rmSync(join(home, lost), { recursive: true });
+  mkdirSync(join(home, randomId(), 'diff'), { recursive: true });
+  await service.start();
+  const { path } = await layers.mountLayer({ id, holder: 'c1' });
+  assert.equal(readFileSync(join(path, 'etc/hostname'), 'utf8'), 'base');
+  await assert.rejects(layers.getLayer({ id: other }), { reason: 'LAYER_NOT_FOUND' });
+  assert.equal((await layers.applyLayer(framesOf({ id: other }, base))).outcome, OUTCOME_DONE);
+  await until(() => entriesOf(service).length === 5);
+  assert.deepEqual(entriesOf(service), ['.longshore', 'empty', id, parent, other].sort());
+});
+
+test('a layer whose files are gone says so when it is mounted', { skip }, async (t) => {
+  const service = await testService(t);
+  await service.init();
+  const { id } = await box(service);
+  await service.layers.unmountLayer({ id, holder: 'c1' });
+  rmSync(join(service.config.dataRoot, 'overlay2', id, 'diff'), { recursive: true });
+  await assert.rejects(service.layers.mountLayer({ id, holder: 'c1' }), { reason: 'LAYER_DAMAGED', code: 'DATA_LOSS' });
+  assert.deepEqual((await service.layers.getLayer({ id })).layer?.holders, []);
+});
+
+test('an opaque root hides all layers below, in a mount and in a diff', { skip }, async (t) => {
+  const service = await testService(t);
+  await service.init();
+  const { layers } = service;
+  const parent = await sealed(service);
+  const top = await sealed(service, archiveOf({ path: '.wh..wh..opq' }, { path: 'only', content: 'x' }), parent);
+  const id = randomId();
+  await layers.createLayer({ id, parent: top });
+  assert.deepEqual(readdirSync((await layers.mountLayer({ id, holder: 'c1' })).path), ['only']);
+  assert.deepEqual(readdirSync((await layers.mountLayer({ id: top, holder: 'c1' })).path), ['only']);
+  const paths = (await collect(layers.listChanges({ id: top }))).map((change) => change.path);
+  assert.deepEqual(paths, ['/bin', '/etc', '/only']);
+});
+
+test('the driver does not change while a layer is mounted', { skip }, async (t) => {
+  const service = await testService(t);
+  await service.init('vfs');
+  const { id } = await box(service);
+  await assert.rejects(service.init('overlay2'), { reason: 'DRIVER_IN_USE', message: /c1/ });
+  await service.layers.unmountLayer({ id, holder: 'c1' });
+  assert.equal((await service.init('overlay2')).driver, 'overlay2');
 });
 
 test('a second service on the same data root does not start', { skip }, async (t) => {

@@ -3,31 +3,41 @@ import { OpenFlag } from '../../../kit/linux/libc.ts';
 import { openBeneath } from '../../../kit/linux/openat2.ts';
 import { toBytes } from '../archive/bytes.ts';
 import type { Found } from './describe.ts';
+import { ifThere } from './directory.ts';
 
 const pieceSize = 1024 * 1024;
 
-/**
- * A file's content in pieces of at most 1 MiB: exactly `size` bytes, whatever its writers do meanwhile (what is missing is
- * zeros, so that an archive that has announced the size stays one).
- */
-export function* contentsOf({ directory, name }: Found, size: number): Generator<Buffer, void> {
+/** A file that is open for reading, and how long it was then. */
+export interface Contents extends Disposable {
+  readonly size: number;
+  /** Exactly `size` bytes, in pieces of at most 1 MiB; what a writer has cut off meanwhile is zeros. */
+  pieces(): Generator<Buffer, void>;
+}
+
+/** Opens a found file; undefined when it is not there any more, or no file. */
+export function openContents({ directory, name }: Found): Contents | undefined {
   // Opening a fifo would wait for a writer, should one have come in the file's place.
-  const fd = openBeneath(directory, toBytes(name), OpenFlag.RDONLY | OpenFlag.NOFOLLOW | OpenFlag.NONBLOCK);
-  try {
-    let left = size;
-    const isFile = fstatSync(fd).isFile();
-    while (left > 0) {
-      const piece = Buffer.allocUnsafe(Math.min(left, pieceSize));
-      const length = isFile ? readSync(fd, piece, 0, piece.length, null) : 0;
-      if (length === 0) {
-        yield piece.fill(0);
-        left -= piece.length;
-        continue;
-      }
-      yield piece.subarray(0, length);
-      left -= length;
-    }
-  } finally {
+  const flags = OpenFlag.RDONLY | OpenFlag.NOFOLLOW | OpenFlag.NONBLOCK;
+  const fd = ifThere(() => openBeneath(directory, toBytes(name), flags));
+  if (fd === undefined) return undefined;
+  const stats = fstatSync(fd);
+  if (!stats.isFile()) {
     closeSync(fd);
+    return undefined;
   }
+  return {
+    size: stats.size,
+    *pieces() {
+      for (let left = stats.size; left > 0; ) {
+        const piece = Buffer.allocUnsafe(Math.min(left, pieceSize));
+        const read = readSync(fd, piece, 0, piece.length, null);
+        const length = read === 0 ? piece.fill(0).length : read;
+        yield piece.subarray(0, length);
+        left -= length;
+      }
+    },
+    [Symbol.dispose]() {
+      closeSync(fd);
+    },
+  };
 }

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
 import type { ByteString } from '../archive/bytes.ts';
 import type { EntrySink } from '../archive/tar-reader.ts';
-import { contentsOf } from './contents.ts';
+import { openContents } from './contents.ts';
 import { describe } from './describe.ts';
 import { openRoot } from './directory.ts';
 import { membersOf } from './members.ts';
@@ -19,9 +19,14 @@ export function copyTree(from: ByteString, sink: EntrySink): void {
   for (const member of membersOf({ kind: 'trees', tree: from, parent: undefined, hidesMountPoints: false })) {
     if (member.kind === 'deleted') continue;
     const { entry, found } = member;
-    sink.entry(entry);
-    if (entry.kind !== 'file') continue;
-    for (const piece of contentsOf(found, entry.size)) sink.content(piece);
+    if (entry.kind !== 'file') {
+      sink.entry(entry);
+      continue;
+    }
+    using contents = openContents(found);
+    if (contents === undefined) continue;
+    sink.entry({ ...entry, size: contents.size });
+    for (const piece of contents.pieces()) sink.content(piece);
     sink.contentEnd();
   }
 }

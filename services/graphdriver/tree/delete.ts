@@ -4,7 +4,7 @@ import { rmdirAt, unlinkAt } from '../../../kit/linux/directory-entries.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
 import { type ByteString, toBytes } from '../archive/bytes.ts';
-import { namesIn, openChild, openRoot, pathAt } from './directory.ts';
+import { ifThere, namesIn, openChild, openRoot, pathAt } from './directory.ts';
 
 /** Directories that are open at once; what lies deeper is first moved up. */
 const maxDepth = 64;
@@ -44,7 +44,8 @@ export function deleteTree(path: ByteString): void {
 
 /** Deletes what is in a directory. */
 function emptyDirectory(directory: number, name: ByteString): void {
-  const top = openChild(directory, name);
+  const top = ifThere(() => openChild(directory, name));
+  if (top === undefined) return;
   let moved = 0;
   let passes = 0;
   const prefix = `.longshore-deep-${randomUUID()}`;
@@ -61,7 +62,8 @@ function emptyDirectory(directory: number, name: ByteString): void {
         renameSync(pathAt(current, entry), pathAt(top, `${prefix}-${passes}-${moved++}`));
         continue;
       }
-      const child = openChild(current, entry);
+      const child = ifThere(() => openChild(current, entry));
+      if (child === undefined) continue;
       try {
         empty(child, depth + 1);
       } finally {

@@ -19,6 +19,19 @@ export function openChild(directory: number, name: ByteString): number {
   return openBeneath(directory, toBytes(name), OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW);
 }
 
+/**
+ * Looks at something that a running container may take away at the same moment; undefined when it has, or has put something
+ * of another kind there.
+ */
+export function ifThere<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO')) return undefined;
+    throw error;
+  }
+}
+
 /** Runs `use` with a subdirectory open. */
 export function inChild<T>(directory: number, name: ByteString, use: (child: number) => T): T {
   const child = openChild(directory, name);
@@ -45,12 +58,7 @@ export function statAt(directory: number, name: ByteString): BigIntStats | undef
 }
 
 export function statAtPath(path: Buffer): BigIntStats | undefined {
-  try {
-    return lstatSync(path, { bigint: true });
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
+  return ifThere(() => lstatSync(path, { bigint: true }));
 }
 
 export function linkTargetAt(directory: number, name: ByteString): ByteString {

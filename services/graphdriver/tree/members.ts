@@ -2,6 +2,7 @@ import type { ByteString } from '../archive/bytes.ts';
 import type { ArchiveEntry } from '../archive/entry.ts';
 import { describe, type Found } from './describe.ts';
 import { type DifferenceSource, differences } from './difference.ts';
+import { ifThere } from './directory.ts';
 
 /** What an archive of a layer's difference consists of. */
 export type Member = { kind: 'entry'; entry: ArchiveEntry; found: Found } | { kind: 'deleted'; path: ByteString };
@@ -15,7 +16,7 @@ export function* membersOf(source: DifferenceSource): Generator<Member, void> {
       continue;
     }
     const { found, path } = difference;
-    const entry = describe(found, path);
+    const entry = ifThere(() => describe(found, path));
     if (entry === undefined) continue;
     if (found.stats.nlink > 1n && entry.kind !== 'directory') {
       const inode = `${found.stats.dev}:${found.stats.ino}`;

@@ -10,15 +10,7 @@ export interface Ignored {
 
 export const nothing: Ignored = { file: () => false, directory: () => false };
 
-const emptyFiles = new Set([
-  '.dockerenv',
-  'dev/console',
-  'etc/hostname',
-  'etc/hosts',
-  'etc/mtab',
-  'etc/resolv.conf',
-  'run/.containerenv',
-]);
+const emptyFiles = new Set(['.dockerenv', 'dev/console', 'etc/hostname', 'etc/hosts', 'etc/resolv.conf']);
 
 const directories = new Set([
   'dev',

@@ -1,7 +1,7 @@
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
 import type { ByteString } from '../archive/bytes.ts';
 import type { Difference } from './difference.ts';
-import { joined, namesIn, openChild, openRoot, pathAt, statAt } from './directory.ts';
+import { ifThere, joined, namesIn, openChild, openRoot, pathAt, statAt } from './directory.ts';
 import { type MergedDirectory, mergedDirectory } from './merged.ts';
 import type { Ignored } from './mount-points.ts';
 import { isOpaque, isOverlayWhiteout } from './overlay-marks.ts';
@@ -51,7 +51,8 @@ function* inDirectory(
         ? !ignored.directory(childPath)
         : !before.isDirectory() || !haveSameAttributes(before, stats);
     if (isTouched) yield difference;
-    const child = openChild(directory, name);
+    const child = ifThere(() => openChild(directory, name));
+    if (child === undefined) continue;
     try {
       const hides = hidesBelow || isOpaque(pathAt(child, '.'));
       const within = inDirectory(child, childPath, below.child(name), hides, ignored);

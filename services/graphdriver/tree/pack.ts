@@ -1,7 +1,7 @@
 import type { ByteString } from '../archive/bytes.ts';
 import { endBlocks, padBlock, writeHeader } from '../archive/tar-writer.ts';
 import { whiteoutOf } from '../archive/whiteout.ts';
-import { contentsOf } from './contents.ts';
+import { openContents } from './contents.ts';
 import type { DifferenceSource } from './difference.ts';
 import { membersOf } from './members.ts';
 
@@ -37,10 +37,16 @@ function* packed(source: DifferenceSource): Generator<Buffer, void> {
     }
     if (name.startsWith('.wh.')) continue;
     const { entry, found } = member;
-    yield writeHeader(entry);
-    if (entry.kind !== 'file') continue;
-    yield* contentsOf(found, entry.size);
-    yield padBlock(entry.size);
+    if (entry.kind !== 'file') {
+      yield writeHeader(entry);
+      continue;
+    }
+    using contents = openContents(found);
+    if (contents === undefined) continue;
+    const { size } = contents;
+    yield writeHeader({ ...entry, size });
+    yield* contents.pieces();
+    yield padBlock(size);
   }
   yield endBlocks();
 }

@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
 import type { ByteString } from '../archive/bytes.ts';
 import type { Difference } from './difference.ts';
-import { joined, linkTargetAt, namesIn, openChild, openRoot, statAt } from './directory.ts';
+import { ifThere, joined, linkTargetAt, namesIn, openChild, openRoot, statAt } from './directory.ts';
 import type { Ignored } from './mount-points.ts';
 
 /** The difference between two whole trees, for drivers that keep every layer whole. No parent: all of it is added. */
@@ -52,7 +52,8 @@ function* inDirectory(
         ? !ignored.directory(childPath)
         : !before.isDirectory() || !haveSameAttributes(before, stats);
     if (isTouched) yield difference;
-    const child = openChild(directory, name);
+    const child = ifThere(() => openChild(directory, name));
+    if (child === undefined) continue;
     const childBefore = before?.isDirectory() && parent !== undefined ? openChild(parent, name) : undefined;
     try {
       const within = inDirectory(child, childBefore, childPath, ignored);
@@ -88,6 +89,8 @@ function areSame(
   before: BigIntStats,
 ): boolean {
   if (!haveSameAttributes(stats, before) || stats.rdev !== before.rdev) return false;
-  if (stats.isSymbolicLink()) return linkTargetAt(directory, name) === linkTargetAt(parent, name);
+  if (stats.isSymbolicLink()) {
+    return ifThere(() => linkTargetAt(directory, name)) === linkTargetAt(parent, name);
+  }
   return stats.size === before.size && stats.mtimeNs === before.mtimeNs;
 }
