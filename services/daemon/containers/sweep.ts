@@ -68,8 +68,18 @@ async function sweepImages(lifecycle: Lifecycle): Promise<number> {
   return (await insist((options) => images.reconcileHolders({ holdings }, options))).released.length;
 }
 
+/** A holder without a record is a create that never came to its end: nobody has seen its anonymous volumes. */
 async function sweepVolumes(lifecycle: Lifecycle): Promise<number> {
   const { volumes } = lifecycle.engine.clients.volume;
+  const unfinished = new Set<string>();
+  for await (const { volume } of volumes.listVolumes({})) {
+    for (const holder of volume?.holders ?? []) {
+      if (lifecycle.repository.get(holder) === undefined) unfinished.add(holder);
+    }
+  }
+  for (const holder of unfinished) {
+    await insist((options) => volumes.releaseVolume({ name: '', holder, removeAnonymous: true }, options));
+  }
   const holdings = lifecycle.repository
     .all()
     .flatMap((record) =>
@@ -77,7 +87,8 @@ async function sweepVolumes(lifecycle: Lifecycle): Promise<number> {
         .filter(({ type }) => type === 'volume')
         .map(({ name }) => ({ holder: record.id, name, mounted: isAlive(record) })),
     );
-  return (await insist((options) => volumes.reconcileHolders({ holdings }, options))).released.length;
+  const { released } = await insist((options) => volumes.reconcileHolders({ holdings }, options));
+  return unfinished.size + released.length;
 }
 
 /** Writable layers without a record; mounts whose holder does not run. */

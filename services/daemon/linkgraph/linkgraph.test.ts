@@ -12,18 +12,32 @@ function graphOf(edges: [path: string, entity: string][]): LinkGraph {
   return graph;
 }
 
-const named = (): LinkGraph => graphOf([['/a', '1'], ['/b', '2'], ['/b/x', '1']]);
+const named = (): LinkGraph =>
+  graphOf([
+    ['/a', '1'],
+    ['/b', '2'],
+    ['/b/x', '1'],
+  ]);
 
 test('a list of all depths has the deepest paths first', () => {
   const graph = named();
   assert.deepEqual([...graph.list('/', -1).keys()], ['/b/x', '/a', '/b']);
-  assert.deepEqual([...graph.list('/', 0)], [['/a', '1'], ['/b', '2']]);
+  assert.deepEqual(
+    [...graph.list('/', 0)],
+    [
+      ['/a', '1'],
+      ['/b', '2'],
+    ],
+  );
   assert.deepEqual([...graph.list('/nope', -1)], []);
 });
 
 test('a name is taken once under one parent, and a refused one leaves no entity', () => {
   const graph = named();
-  assert.throws(() => graph.set('/a', '3'), (error) => isServiceError(error, 'LINK_NAME_TAKEN'));
+  assert.throws(
+    () => graph.set('/a', '3'),
+    (error) => isServiceError(error, 'LINK_NAME_TAKEN'),
+  );
   assert.deepEqual(graph.refPaths('3'), []);
   graph.set('/c', '3');
   assert.equal(graph.get('/c'), '3');
@@ -65,13 +79,21 @@ test('a rename stays within one parent and refuses a taken name', () => {
   const graph = named();
   graph.rename('/a', '/z');
   assert.equal(graph.get('/z'), '1');
-  assert.throws(() => graph.rename('/z', '/b'), (error) => isServiceError(error, 'LINK_NAME_TAKEN'));
+  assert.throws(
+    () => graph.rename('/z', '/b'),
+    (error) => isServiceError(error, 'LINK_NAME_TAKEN'),
+  );
   assert.throws(() => graph.rename('/z', '/b/z'), /root paths do not match/);
   assert.throws(() => graph.rename('/gone', '/y'), /Cannot locate edge for 0 gone/);
 });
 
 test('containers that link to each other do not make a list endless', () => {
-  const graph = graphOf([['/a', '1'], ['/b', '2'], ['/a/b', '2'], ['/b/a', '1']]);
+  const graph = graphOf([
+    ['/a', '1'],
+    ['/b', '2'],
+    ['/a/b', '2'],
+    ['/b/a', '1'],
+  ]);
   assert.deepEqual([...graph.list('/', -1).keys()].sort(), ['/a', '/a/b', '/b', '/b/a']);
 });
 

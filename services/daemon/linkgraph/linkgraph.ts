@@ -123,7 +123,9 @@ export function openLinkGraph(path: string): LinkGraph {
     purge(entity) {
       if (entity === rootEntity) throw errors.linkRootFixed();
       return records.transaction(() => {
-        const { changes } = records.prepare('DELETE FROM edge WHERE entity_id = ? OR parent_id = ?').run(entity, entity);
+        const { changes } = records
+          .prepare('DELETE FROM edge WHERE entity_id = ? OR parent_id = ?')
+          .run(entity, entity);
         records.prepare('DELETE FROM entity WHERE id = ?').run(entity);
         return Number(changes);
       });

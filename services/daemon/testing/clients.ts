@@ -231,6 +231,9 @@ function volumes(world: World, call: MakeCall) {
         return { released: [] };
       },
     ),
+    async *listVolumes() {
+      for (const volume of world.volumes.values()) yield { volume: { ...volume, holders: [...volume.holders] } };
+    },
     watchVolumes: standingOnly,
   };
 }
