@@ -4,8 +4,8 @@ import type { Exchange } from './exchange.ts';
 import type { Images } from './image-list.ts';
 import { jsonLines } from './json.ts';
 
-/** The largest frame of the contract. */
-const frameSize = 1024 * 1024;
+/** The contract allows 1 MiB; but up to 16 frames queue on each side of the wire when the store is slow. */
+const frameSize = 256 * 1024;
 
 export async function loadImages(exchange: Exchange, images: Images): Promise<void> {
   const { query, request, signal } = exchange;
@@ -53,7 +53,7 @@ export async function importImage(exchange: Exchange, images: Images): Promise<v
   }
 }
 
-/** The body in frames as large as they may be: fewer, larger ones cost less on both sides. */
+/** The body in large frames: what a connection brings at once is small, and fewer cost less on both sides. */
 async function* framesOf(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let pieces: Buffer[] = [];
   let size = 0;
