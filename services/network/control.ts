@@ -20,7 +20,7 @@ export interface NetworkControl {
   resume(): Promise<void>;
   init(request: InitRequest): Promise<{ engine: Engine; warnings: string[] }>;
   /** Makes the set of sandboxes exactly this one. */
-  reconcile(keep: readonly string[]): Promise<{ removed: string[]; missing: string[]; problems: string[] }>;
+  reconcile(keep: readonly string[]): Promise<{ removed: string[]; missing: string[] }>;
   /** Forgets Init. Returns what could not be taken down. */
   drain(keep: readonly string[]): Promise<string[]>;
 }
@@ -121,7 +121,8 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
             .filter(sandboxes.stands)
             .map((record) => record.id),
         );
-        return { removed, missing: keep.filter((id) => !whole.has(id)), problems };
+        for (const problem of problems) log.error(`not wholly taken down: ${problem}`);
+        return { removed, missing: keep.filter((id) => !whole.has(id)) };
       }),
 
     drain: (keep) =>
