@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Engine } from './engine.ts';
@@ -52,6 +52,7 @@ export function busyboxTar(): Buffer {
   try {
     for (const folder of ['bin', 'etc', 'tmp', 'home/dock', 'var/seed'])
       mkdirSync(join(root, folder), { recursive: true });
+    chmodSync(root, 0o755);
     cpSync('/bin/busybox', join(root, 'bin/busybox'), { dereference: true });
     for (const applet of applets) symlinkSync('busybox', join(root, 'bin', applet));
     writeFileSync(join(root, 'etc/passwd'), 'root:x:0:0:root:/:/bin/sh\ndock:x:1000:1000::/home/dock:/bin/sh\n');

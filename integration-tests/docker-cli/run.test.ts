@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -168,10 +169,18 @@ test('-d, ps, logs -f, stop, wait, inspect and rm -f', async () => {
   assert.match((await engine.docker('inspect', 'worker')).stderr, /No such (object|container): worker/i);
 });
 
-test('attach joins a running container', async () => {
+test('attach joins a running container; the end of its input detaches, and the container goes on', async () => {
   await engine.dockerWith(undefined, 'run', '-d', '-i', '--name', 'echoing', 'busybox', 'cat');
-  const out = await engine.dockerWith(Buffer.from('hello\n'), 'attach', 'echoing');
-  assert.equal(out, 'hello\n');
+  const child = spawn('docker', ['attach', 'echoing'], {
+    env: { ...process.env, DOCKER_HOST: engine.host },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  child.stdin.write('hello\n');
+  const [answer] = await once(child.stdout, 'data');
+  assert.equal(String(answer), 'hello\n');
+  child.stdin.end();
+  await once(child, 'exit');
+  assert.equal(await engine.dockerWith(undefined, 'inspect', '-f', '{{.State.Status}}', 'echoing'), 'running\n');
   await engine.dockerWith(undefined, 'rm', '-f', 'echoing');
 });
 

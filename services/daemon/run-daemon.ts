@@ -16,6 +16,9 @@ import { bootLines, welcome } from './terminal.ts';
 
 type MakeLauncher = (config: Config, log: Host['log']) => Launcher;
 
+// Who read the output may go away; the engine goes on.
+process.stderr.on('error', () => {});
+
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 /** The coordinator's life as a process: flags, boot, SIGTERM or SIGINT, shutdown. Exit codes: 0, or 1 with one line why. */
