@@ -1,0 +1,12 @@
+import type { Path } from '../bench.ts';
+import { api } from './api.ts';
+import { atOnce } from './at-once.ts';
+import { boot } from './boot.ts';
+import { cli } from './cli.ts';
+import { cliAtOnce } from './cli-at-once.ts';
+import { load } from './load.ts';
+import { log } from './log.ts';
+import { memory } from './memory.ts';
+
+/** In the order in which they run. */
+export const paths: readonly Path[] = [boot, cli, cliAtOnce, api, atOnce, memory, load, log];
