@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createMounts } from '../../kit/linux/mounts.ts';
-import type { ServiceConfig } from '../../kit/service.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import { archiveOf, memberBytes } from './archive/archive.fixture.ts';
 import { clientsOf, collect, framesOf, randomId, testConfig, until } from './service.fixture.ts';
@@ -16,8 +15,7 @@ const emptyHome = ['.longshore', 'empty'];
 
 /** The service in a process of its own, which is killed at the end at the latest, and clients of it. */
 function processOf(t: TestContext) {
-  const config: ServiceConfig = testConfig(t);
-  const clients = clientsOf(t, config);
+  const { config, cleanUp } = testConfig(t);
   let child: ChildProcess | undefined;
   const kill = async () => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -25,7 +23,8 @@ function processOf(t: TestContext) {
     child.kill('SIGKILL');
     await gone;
   };
-  t.after(kill);
+  cleanUp.defer(kill);
+  const clients = clientsOf(config, cleanUp);
   return {
     ...clients,
     config,

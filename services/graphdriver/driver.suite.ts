@@ -196,13 +196,14 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
       const names: string[] = [];
       for (let depth = 0; depth < 125; depth++) {
         const name = `layer ${depth}`;
-        await seal(driver, name, names, [{ path: `file-${depth}`, content: String(depth) }]);
+        const own: Member[] = depth % 31 === 0 ? [{ path: `file-${depth}`, content: 'own' }] : [];
+        await seal(driver, name, names, [{ path: 'depth', content: String(depth) }, ...own]);
         names.unshift(name);
       }
       await driver.create(layerId('box'), ids(...names), {});
       const view = driver.mount(layerId('box'), chain(names, true));
-      assert.equal(readdirSync(view).length, 125);
-      assert.equal(readFileSync(join(view, 'file-0'), 'utf8'), '0');
+      assert.equal(readFileSync(join(view, 'depth'), 'utf8'), '124');
+      assert.deepEqual(readdirSync(view).sort(), ['depth', 'file-0', 'file-124', 'file-31', 'file-62', 'file-93']);
     });
 
     prove('an option it does not have is refused', async (driver) => {

@@ -7,6 +7,7 @@ import type { LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';
 import { hostProblem } from './host-problem.ts';
 import type { HolderRecord, LayerRecord, LayerRecords } from './layer-records.ts';
+import { createLayerUses } from './layer-uses.ts';
 import type { DifferenceSource } from './tree/difference.ts';
 import type { Change } from './work/jobs.ts';
 import type { WorkerPool } from './work/worker-pool.ts';
@@ -72,8 +73,7 @@ export function createLayers(options: LayersOptions): Layers {
   const queue = createKeyedQueue();
   const sweep = createBackgroundSweep(driver, log);
   sweep.soon();
-  /** Uses that no record tells of: a child in the making, a reader. */
-  const uses = new Map<LayerId, { use: string; holder: string }[]>();
+  const uses = createLayerUses();
 
   function need(layer: LayerId): LayerRecord {
     const record = layerRecords.find(layer);
@@ -94,19 +94,7 @@ export function createLayers(options: LayersOptions): Layers {
     if (parent === undefined) return { ancestors: [], [Symbol.dispose]() {} };
     if (need(parent).isWritable) throw errors.parentNotSealed({ parent });
     const ancestors = layerRecords.chain(parent);
-    return { ancestors, ...use(parent, 'the parent of', child) };
-  }
-
-  function use(layer: LayerId, how: string, holder: string): Disposable {
-    const entry = { use: how, holder };
-    uses.set(layer, [...(uses.get(layer) ?? []), entry]);
-    return {
-      [Symbol.dispose]() {
-        const left = (uses.get(layer) ?? []).filter((other) => other !== entry);
-        if (left.length === 0) uses.delete(layer);
-        else uses.set(layer, left);
-      },
-    };
+    return { ancestors, ...uses.begin(parent, 'the parent of', child) };
   }
 
   function refuseInUse(layer: LayerId): void {
@@ -114,7 +102,7 @@ export function createLayers(options: LayersOptions): Layers {
     if (held !== undefined) throw errors.layerInUse({ layer, use: 'mounted by', holder: held.holder });
     const child = layerRecords.childOf(layer);
     if (child !== undefined) throw errors.layerInUse({ layer, use: 'the parent of', holder: child });
-    const [other] = uses.get(layer) ?? [];
+    const other = uses.of(layer);
     if (other !== undefined) throw errors.layerInUse({ layer, ...other });
   }
 
@@ -149,7 +137,7 @@ export function createLayers(options: LayersOptions): Layers {
     read: (source: DifferenceSource) => AsyncGenerator<T, void, undefined>,
   ): AsyncGenerator<T, void, undefined> {
     const { parent, isWritable } = need(layer);
-    using _ = use(layer, 'read by', 'a diff in progress');
+    using _ = uses.begin(layer, 'read by', 'a diff in progress');
     try {
       yield* read(driver.difference(layer, { ancestors: ancestorsOf(parent), isWritable }));
     } catch (error) {
@@ -251,7 +239,7 @@ export function createLayers(options: LayersOptions): Layers {
     async find(layer, { measure }) {
       const record = need(layer);
       if (!measure || !record.isWritable) return withHolders(record);
-      using _ = use(layer, 'read by', 'a measurement in progress');
+      using _ = uses.begin(layer, 'read by', 'a measurement in progress');
       const source = driver.difference(layer, { ancestors: ancestorsOf(record.parent), isWritable: true });
       try {
         const size = await pool.run('measure', { source });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -26,41 +26,46 @@ export interface TestService {
   start(surroundings?: Surroundings): Promise<void>;
 }
 
-export function testConfig(t: TestContext): ServiceConfig {
+/** Roots of a service, and what is to be undone at the test's end, the last first. */
+export function testConfig(t: TestContext): { config: ServiceConfig; cleanUp: AsyncDisposableStack } {
   const directory = mkdtempSync(join(tmpdir(), 'longshore-gd-'));
-  const mounts = createMounts();
-  t.after(() => {
+  const cleanUp = new AsyncDisposableStack();
+  t.after(() => cleanUp.disposeAsync());
+  cleanUp.defer(() => {
+    const mounts = createMounts();
     for (const { target } of mounts.list(directory).reverse()) mounts.unmount(target, { detach: true });
     rmSync(directory, { recursive: true, force: true });
   });
-  return serviceConfig({
+  const config = serviceConfig({
     role: 'graphdriver',
     dataRoot: join(directory, 'root'),
     execRoot: join(directory, 'run'),
     log: silentLogger(),
   });
+  return { config, cleanUp };
 }
 
 /** Clients of a service that runs, here or in a process of its own. */
-export function clientsOf(t: TestContext, config: ServiceConfig, epochs = { last: 0 }) {
+export function clientsOf(config: ServiceConfig, cleanUp: AsyncDisposableStack) {
   const channel = dial(endpointOf(config, 'graphdriver'), { role: 'test', log: silentLogger() });
-  t.after(() => channel.close());
+  cleanUp.defer(() => channel.close());
   const control = channel.client(ControlServiceDefinition);
   const engineId = createHash('md5').update(config.dataRoot).digest('hex');
+  let epoch = 0;
   return {
     channel,
     control,
     engineId,
     layers: channel.client(LayerServiceDefinition),
-    init: (driver = '') => {
-      epochs.last += 1;
-      return control.init({ fence: { engineId, epoch: epochs.last, bootId: '' }, driver, options: [] });
+    init(driver = '') {
+      epoch += 1;
+      return control.init({ fence: { engineId, epoch, bootId: '' }, driver, options: [] });
     },
   };
 }
 
 export async function testService(t: TestContext): Promise<TestService> {
-  const config = testConfig(t);
+  const { config, cleanUp } = testConfig(t);
   let running: Running | undefined;
   const service = {
     config,
@@ -72,10 +77,9 @@ export async function testService(t: TestContext): Promise<TestService> {
       running = await start(config, surroundings);
     },
   };
-  // The first to be registered is the last to run: the clients close before.
-  t.after(() => service.stop());
+  cleanUp.defer(() => service.stop());
   await service.start();
-  return { ...service, ...clientsOf(t, config) };
+  return { ...service, ...clientsOf(config, cleanUp) };
 }
 
 export function randomId(): string {
@@ -121,4 +125,42 @@ export async function until(what: () => boolean): Promise<void> {
     assert.ok(Date.now() < end, `still not so: ${what}`);
     await delay(5);
   }
+}
+
+export const base = archiveOf(
+  { path: 'etc', kind: 'directory' },
+  { path: 'etc/hostname', content: 'base' },
+  { path: 'bin/sh', content: '#!', mode: 0o755 },
+);
+
+/** Makes a sealed layer and gives its id. */
+export async function sealed(service: TestService, archive = base, parent = ''): Promise<string> {
+  const id = randomId();
+  await service.layers.applyLayer(framesOf({ id, parent }, archive));
+  return id;
+}
+
+/** A writable layer on a sealed one, mounted by c1. */
+export async function box(service: TestService): Promise<{ id: string; parent: string; path: string }> {
+  const parent = await sealed(service);
+  const id = randomId();
+  await service.layers.createLayer({ id, parent });
+  const { path } = await service.layers.mountLayer({ id, holder: 'c1' });
+  return { id, parent, path };
+}
+
+/** The names in overlay2's directory. */
+export const entriesOf = (service: TestService) => readdirSync(join(service.config.dataRoot, 'overlay2')).sort();
+
+export const isMounted = (path: string) => createMounts().list(path).length > 0;
+
+/** Applies an archive that is a file below the data root; gives its diff id. */
+export async function applyFile(service: TestService, path: string, id = randomId()): Promise<string> {
+  const header = { id, parent: '', expectedDiffId: '', labels: {}, source: { $case: 'path', value: path } as const };
+  const { layer } = await service.layers.applyLayer(
+    (async function* () {
+      yield { frame: { $case: 'header', value: header } as const };
+    })(),
+  );
+  return layer?.diffId ?? '';
 }

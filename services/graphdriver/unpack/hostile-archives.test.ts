@@ -68,7 +68,7 @@ test('archives of random members write nothing outside', { skip }, () => {
   const kinds: EntryKind[] = ['file', 'directory', 'directory', 'symlink', 'symlink', 'hardlink', 'fifo', 'char'];
   const path = () => Array.from({ length: 1 + pick(3) }, () => one(names)).join('/');
   let taken = 0;
-  for (let round = 0; round < 600; round++) {
+  for (let round = 0; round < 300; round++) {
     const members = Array.from({ length: 1 + pick(8) }, () => {
       const kind = one(kinds);
       const linkTarget = kind === 'hardlink' && pick(2) === 0 ? path() : one(targets);
@@ -76,7 +76,7 @@ test('archives of random members write nothing outside', { skip }, () => {
     });
     if (tryArchive(Buffer.concat([...members, endBlocks()]), one(['overlay', 'in place']))) taken += 1;
   }
-  assert.ok(taken > 50, `only ${taken} were archives at all`);
+  assert.ok(taken > 25, `only ${taken} were archives at all`);
 });
 
 test('archives with damaged bytes are taken or refused, never more', { skip }, () => {
@@ -89,7 +89,7 @@ test('archives with damaged bytes are taken or refused, never more', { skip }, (
     { path: 'hard', kind: 'hardlink', linkTarget: 'etc/file' },
     { path: 'null', kind: 'char', major: 1, minor: 3 },
   );
-  for (let round = 0; round < 600; round++) {
+  for (let round = 0; round < 300; round++) {
     const archive = Buffer.from(whole);
     for (let change = 0; change <= pick(3); change++) archive[pick(archive.length)] = pick(256);
     // Most changes only break a checksum, so the changed header's is made right again.
