@@ -52,6 +52,20 @@ export const errors = defineErrors('execdriver', {
     message: (m: { detail: string }) => `the container monitor failed: ${m.detail}`,
   },
 
+  execNotFound: { code: 'NOT_FOUND', message: (m: { exec: string }) => `No such exec instance: ${m.exec}` },
+  execExists: {
+    code: 'ALREADY_EXISTS',
+    message: (m: { exec: string }) => `exec ${m.exec} exists already, for another container or command`,
+  },
+  execStarted: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { exec: string }) => `exec ${m.exec} has already been started: make another one`,
+  },
+  containerPaused: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { id: string }) => `Container ${m.id} is paused, unpause the container before exec`,
+  },
+
   badFrame: { code: 'INVALID_ARGUMENT', message: (m: { detail: string }) => m.detail },
   clientTooSlow: {
     code: 'RESOURCE_EXHAUSTED',

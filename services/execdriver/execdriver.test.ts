@@ -175,7 +175,7 @@ suite('containers', { skip }, () => {
     const abort = new AbortController();
     const watch = bench.clients.process.watchContainers({}, { signal: abort.signal })[Symbol.asyncIterator]();
     assert.equal((await watch.next()).value?.cursor, 0);
-    const hog = 'x=$(head -c 200000000 /dev/zero | tr "\\0" x); echo ${#x}';
+    const hog = 'x=$(head -c 200000000 /dev/zero | tr "\\0" x); echo "$x" | wc -c';
     const id = await bench.run(['sh', '-c', hog], { resources: { memory: 20_000_000 } });
     const exit = await bench.wait(id);
     assert.equal(exit.oomKilled, true);

@@ -5,9 +5,12 @@ import { logFile } from './logs/files.ts';
 /** Where the exec driver keeps what. Below the data root what must survive a reboot, below the exec root what must not. */
 export interface Paths {
   readonly bundles: string;
+  /** One directory for each exec that runs. */
+  readonly execs: string;
   readonly exits: string;
   readonly logs: string;
   bundleOf(id: string): string;
+  execOf(exec: string): string;
   /** The monitor writes the exit code here. */
   exitFileOf(id: string): string;
   logDirectoryOf(id: string): string;
@@ -16,14 +19,17 @@ export interface Paths {
 
 export function makePaths(dataRoot: string, execRoot: string): Paths {
   const bundles = join(execRoot, 'bundles');
+  const execs = join(execRoot, 'execs');
   const exits = join(dataRoot, 'execdriver', 'exits');
   const logs = join(dataRoot, 'execdriver', 'logs');
-  for (const directory of [bundles, exits, logs]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const directory of [bundles, execs, exits, logs]) mkdirSync(directory, { recursive: true, mode: 0o700 });
   return {
     bundles,
+    execs,
     exits,
     logs,
     bundleOf: (id) => join(bundles, id),
+    execOf: (exec) => join(execs, exec),
     exitFileOf: (id) => join(exits, id),
     logDirectoryOf: (id) => join(logs, id),
     logFileOf: (id) => join(logs, id, logFile),

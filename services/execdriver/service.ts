@@ -8,6 +8,7 @@ import { openRecords } from '../../kit/records.ts';
 import { type Served, serve, service } from '../../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../../kit/service.ts';
 import { ControlServiceDefinition, InitRequest } from '../../proto/gen/longshore/execdriver/v1/control.ts';
+import { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { HostServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
@@ -18,6 +19,9 @@ import { openEvents } from './containers/events.ts';
 import { containerRecords, migrations } from './containers/record.ts';
 import { controlService, type Sessions } from './control-service.ts';
 import { errors } from './errors.ts';
+import { execService } from './exec-service.ts';
+import { Exec } from './execs/exec.ts';
+import { execRecords } from './execs/record.ts';
 import { probeHost } from './host/probe.ts';
 import { makePaths } from './paths.ts';
 import { processService } from './process-service.ts';
@@ -29,6 +33,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const { dataRoot, execRoot, log } = config;
   const records = openRecords(join(dataRoot, 'execdriver', 'processes.db'), { migrations });
   const saved = containerRecords(records);
+  const savedExecs = execRecords(records);
   const paths = makePaths(dataRoot, execRoot);
   const containers = new Map(saved.load().map((record) => [record.id, new Container(record)]));
   const attachments = openAttachments(containers, paths);
@@ -39,6 +44,8 @@ export async function start(config: ServiceConfig): Promise<Running> {
     containers,
     events,
     attachments,
+    execs: new Map(savedExecs.load().map((record) => [record.id, new Exec(record)])),
+    execRecords: savedExecs,
     queue: createKeyedQueue(),
     paths,
     facts: await readEngineFacts(),
@@ -51,8 +58,10 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const sessions = openSessions(estate, (isOpen) => {
     served?.setServing(ProcessServiceDefinition, isOpen);
     served?.setServing(StreamServiceDefinition, isOpen);
+    served?.setServing(ExecServiceDefinition, isOpen);
   });
   const driver = () => sessions.current?.driver ?? fail();
+  const execs = () => sessions.current?.execs ?? fail();
   const control = openControl(records);
 
   const remembered = control.remembered();
@@ -74,6 +83,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
       service(ProcessServiceDefinition, processService({ records, driver, attachments, events, paths }), {
         serving: isOpen,
       }),
+      service(ExecServiceDefinition, execService({ records, execs }), { serving: isOpen }),
       service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
     ],
   });
@@ -93,6 +103,7 @@ function fail(): never {
 
 function openSessions(estate: Estate, onChange: (isOpen: boolean) => void): Sessions {
   let current: Session | undefined;
+  let hasOpened = false;
   const close = () => {
     current?.close();
     current = undefined;
@@ -103,14 +114,16 @@ function openSessions(estate: Estate, onChange: (isOpen: boolean) => void): Sess
       return current;
     },
     async open(request, engineId) {
-      const opened = await openSession(estate, {
+      const policy = {
         runtimes: {
           default: request.defaultRuntime,
           named: new Map(request.runtimes.map(({ name, path }) => [name, path])),
         },
         defaultUlimits: request.defaultUlimits,
         cgroupParent: `/${(request.cgroupParent || `longshore-${engineId.slice(0, 12)}`).replace(/^\/+/, '')}`,
-      });
+      };
+      const opened = await openSession(estate, policy, hasOpened);
+      hasOpened = true;
       current?.close();
       current = opened;
       onChange(true);

@@ -17,6 +17,10 @@ import { type ExecDriver, openExecDriver } from './containers/exec-driver.ts';
 import { watchExits } from './containers/exits.ts';
 import type { ContainerRecords } from './containers/record.ts';
 import { openRemains } from './containers/remains.ts';
+import { adoptExecs } from './execs/adopt.ts';
+import type { Exec } from './execs/exec.ts';
+import { type Execs, forgetExecs, openExecs } from './execs/execs.ts';
+import type { ExecRecords } from './execs/record.ts';
 import { openRotation } from './logs/rotation.ts';
 import type { Paths } from './paths.ts';
 import { openMonitorProgram } from './runtime/conmon.ts';
@@ -39,6 +43,8 @@ export interface Estate {
   containers: Map<string, Container>;
   events: Sequence<ContainerEvent>;
   attachments: Attachments;
+  execs: Map<string, Exec>;
+  execRecords: ExecRecords;
   queue: KeyedQueue;
   paths: Paths;
   facts: EngineFacts;
@@ -51,6 +57,7 @@ export interface Estate {
 /** The exec driver between an Init and the next, or a Drain. */
 export interface Session {
   readonly driver: ExecDriver;
+  readonly execs: Execs;
   /** `crun 1.8.1` */
   readonly runtime: string;
   readonly monitor: string;
@@ -63,7 +70,8 @@ export interface Session {
 
 const endingMs = 10_000;
 
-export async function openSession(estate: Estate, policy: Policy): Promise<Session> {
+/** `isReopened`: another session of this process comes before it. */
+export async function openSession(estate: Estate, policy: Policy, isReopened: boolean): Promise<Session> {
   const { records, containers, queue, paths, facts, processes, log } = estate;
   const { cgroupParent } = policy;
   const runtimes = await openRuntimes(policy.runtimes, { processes, records, facts, execRoot: estate.execRoot });
@@ -100,9 +108,12 @@ export async function openSession(estate: Estate, policy: Policy): Promise<Sessi
     bootId: bootId(),
     cgroupParent,
     defaultUlimits: policy.defaultUlimits,
+    onForgotten: (id: string) => forgetExecs(estate, id),
   };
   const driver = openExecDriver(parts);
   const adopted = await adoptContainers(parts);
+  // Those of an earlier session in this life are followed already.
+  if (!isReopened) adoptExecs(parts);
   const rotation = openRotation(containers, paths, log);
 
   const endOne = async (container: Container): Promise<string[]> => {
@@ -119,6 +130,7 @@ export async function openSession(estate: Estate, policy: Policy): Promise<Sessi
 
   return {
     driver,
+    execs: openExecs(parts),
     runtime: runtimes.default.version,
     monitor: monitor.version,
     warnings,

@@ -101,7 +101,7 @@ function initOf(parts: StartParts, id: string): ProcessMark | undefined {
 }
 
 /** An init's parent is its monitor: the runtime that made it has ended, and the monitor is its subreaper. */
-function parentOf(pid: number): number | undefined {
+export function parentOf(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);

@@ -1,6 +1,5 @@
 import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
-import { processAlive, signalProcess } from '../../../kit/linux/process.ts';
 import type { KeyedQueue } from '../../../kit/queue.ts';
 import { setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
@@ -8,6 +7,7 @@ import { nowNs } from '../clock.ts';
 import { errors } from '../errors.ts';
 import type { Container } from './container.ts';
 import type { ContainerRecord, ExitFact } from './record.ts';
+import { checkSignal, signalMarked } from './signal.ts';
 import { type Settle, type StartParts, type StartRequest, startContainer } from './start.ts';
 
 export type Outcome = 'done' | 'already' | 'absent';
@@ -80,6 +80,7 @@ export function openExecDriver(parts: Parts): ExecDriver {
     if (!keepLogs) rmSync(parts.paths.logDirectoryOf(id), { recursive: true, force: true });
     parts.containerRecords.remove(id);
     containers.delete(id);
+    parts.onForgotten(id);
     if (!keepLogs) {
       parts.attachments.failWaiting(id, errors.containerNotFound({ id }));
     }
@@ -99,12 +100,10 @@ export function openExecDriver(parts: Parts): ExecDriver {
       const container = containers.get(id);
       if (!container?.isLiving) return 'absent';
       const { init, terms, state } = container.record;
-      if (!Number.isInteger(signal) || signal < 0 || signal > 64) {
-        throw errors.badSpec({ field: 'signal', detail: `Invalid signal: ${signal}` });
-      }
+      checkSignal(signal);
       const told = all
         ? signalAll(hierarchies, terms.cgroup, signal) > 0
-        : init !== undefined && signalInit(init, signal);
+        : init !== undefined && signalMarked(init, signal);
       if (!told) return 'absent';
       // A frozen process of version 1 does not even die.
       if (state === 'paused' && signal === constants.signals.SIGKILL) {
@@ -129,15 +128,4 @@ export function openExecDriver(parts: Parts): ExecDriver {
       }
     },
   };
-}
-
-function signalInit(init: { pid: number; startTime: string }, signal: number): boolean {
-  const name = Object.entries(constants.signals).find(([, number]) => number === signal)?.[0];
-  if (isSignalName(name)) return signalProcess(init.pid, init.startTime, name);
-  // Real-time signals have no names here.
-  return processAlive(init.pid, init.startTime) && process.kill(init.pid, signal);
-}
-
-function isSignalName(name: string | undefined): name is NodeJS.Signals {
-  return name !== undefined && name in constants.signals;
 }

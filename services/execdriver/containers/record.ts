@@ -28,6 +28,7 @@ export interface Terms {
   runtime: string;
   cgroup: string;
   tty: boolean;
+  additionalGroups: readonly string[];
   openStdin: boolean;
   stdinOnce: boolean;
   /** `none`: nothing is kept. */
@@ -64,6 +65,9 @@ export const migrations = [
    CREATE TABLE claimed_mount (
      target TEXT PRIMARY KEY
    ) STRICT;`,
+  `CREATE TABLE exec (
+     id TEXT PRIMARY KEY, record TEXT NOT NULL
+   ) STRICT, WITHOUT ROWID;`,
 ];
 
 /** The durable side of containers. Write inside a transaction to join it. */

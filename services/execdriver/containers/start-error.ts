@@ -1,14 +1,17 @@
 import type { ServiceError } from '../../../kit/errors.ts';
 import { errors } from '../errors.ts';
 
-/** Clients look for these words; the rest is what Docker says around them. */
-const preface = 'failed to create task for container: failed to create shim task: OCI runtime create failed';
+/** Clients look for words in what follows; this is what Docker says before it. */
+const prefaces = {
+  create: 'failed to create task for container: failed to create shim task: OCI runtime create failed',
+  exec: 'OCI runtime exec failed: exec failed: unable to start container process',
+};
 
 /** Makes of a runtime's words an error that says whether the command is missing, may not be run, or something else is wrong. */
-export function startError(said: string, command: string, cause: unknown): ServiceError {
+export function startError(verb: keyof typeof prefaces, said: string, command: string, cause: unknown): ServiceError {
   const text = wordsOf(said);
   const quoted = JSON.stringify(command);
-  const detail = (what: string) => `${preface}: ${what}: unknown`;
+  const detail = (what: string) => `${prefaces[verb]}: ${what}: unknown`;
   const isPath = command.includes('/');
 
   if (/executable file .*not found in \$PATH/.test(text)) {

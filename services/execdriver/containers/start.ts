@@ -46,6 +46,8 @@ export interface StartParts {
   cgroupParent: string;
   defaultUlimits: readonly Wish[];
   log: Logger;
+  /** Called when a container's generation is nothing any more but a memory of its caller's. */
+  onForgotten: (id: string) => void;
 }
 
 export interface StartRequest {
@@ -69,7 +71,10 @@ export async function startContainer(parts: StartParts, request: StartRequest, s
   const oci = await translate(parts, spec, terms);
 
   const previous = parts.containers.get(id);
-  if (previous) await parts.remains.clear({ id, ...previous.record.terms });
+  if (previous) {
+    await parts.remains.clear({ id, ...previous.record.terms });
+    parts.onForgotten(id);
+  }
   const container = new Container(startingRecord(id, generation, terms, parts.bootId));
   parts.containerRecords.save(container.record);
   parts.containers.set(id, container);
@@ -93,7 +98,7 @@ export async function startContainer(parts: StartParts, request: StartRequest, s
   } catch (error) {
     await undo(parts, container);
     const failure = isServiceError(error, 'RUNTIME_FAILED')
-      ? startError(error.metadata.detail ?? '', spec.args[0] ?? '', error)
+      ? startError('create', error.metadata.detail ?? '', spec.args[0] ?? '', error)
       : error;
     if (isServiceError(failure)) attachments.failWaiting(id, failure);
     throw failure;

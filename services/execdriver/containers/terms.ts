@@ -21,6 +21,7 @@ export function termsOf(id: string, spec: ContainerSpec, runtime: string, engine
     containerName: spec.containerName,
     runtime,
     cgroup: posix.join('/', spec.cgroupParent.replaceAll('..', '') || engineParent, id),
+    additionalGroups: spec.additionalGroups,
     tty: spec.tty,
     openStdin: spec.openStdin,
     stdinOnce: spec.stdinOnce,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { messageOf } from '../../../kit/errors.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
 import type { Child, Processes } from '../../../kit/linux/spawn.ts';
-import { pipe, readable } from '../../../kit/linux/stream.ts';
+import { pipe, readable, writable } from '../../../kit/linux/stream.ts';
 import { errors } from '../errors.ts';
 import { findProgram, plainEnvironment, runProgram } from './programs.ts';
 import type { Runtime } from './runtime.ts';
@@ -40,6 +40,7 @@ export interface MonitorProgram {
   readonly path: string;
   readonly version: string;
   start(request: MonitorRequest): Monitor;
+  startExec(request: ExecMonitorRequest): ExecMonitor;
 }
 
 /** Throws MONITOR_MISSING. */
@@ -49,7 +50,12 @@ export async function openMonitorProgram(processes: Processes, name = 'conmon'):
   const { code, text } = await runProgram(processes, path, ['--version']);
   if (code !== 0) throw errors.monitorMissing({ monitor: name, detail: text.trim() });
   const version = /^conmon version (\S+)/.exec(text)?.[1] ?? 'unknown';
-  return { path, version: `conmon ${version}`, start: (request) => startMonitor(processes, path, request) };
+  return {
+    path,
+    version: `conmon ${version}`,
+    start: (request) => startMonitor(processes, path, request),
+    startExec: (request) => startExecMonitor(processes, path, request),
+  };
 }
 
 function startMonitor(processes: Processes, path: string, request: MonitorRequest): Monitor {
@@ -74,6 +80,95 @@ function startMonitor(processes: Processes, path: string, request: MonitorReques
   }
 }
 
+export interface ExecMonitorRequest {
+  containerId: string;
+  execId: string;
+  /** The exec's own directory, with `process.json`. The exit code is written there, to a file named after the container. */
+  directory: string;
+  runtime: Runtime;
+  tty: boolean;
+  stdin: boolean;
+}
+
+export interface ExecMonitor {
+  pid: number;
+  /** Settles when one can attach: the process is started after `go`, so that its first byte is seen. */
+  attachable: Promise<void>;
+  go(): void;
+  /** The process. RUNTIME_FAILED with the runtime's words when it could not be started. */
+  started: Promise<number>;
+  /** Its exit code; undefined when the monitor was lost. Settles after all output has been delivered. */
+  ended: Promise<number | undefined>;
+}
+
+function startExecMonitor(processes: Processes, path: string, request: ExecMonitorRequest): ExecMonitor {
+  const { directory } = request;
+  const [[syncRead, syncWrite], [startRead, startWrite], [attachRead, attachWrite]] = [pipe(), pipe(), pipe()];
+  const complaints = openSync(
+    complaintsOf(directory),
+    constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
+    0o600,
+  );
+  const theirs = [syncWrite, startRead, attachWrite];
+  try {
+    const child = processes.spawn({
+      file: path,
+      args: execArgumentsOf(request),
+      env: { ...plainEnvironment(), _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', _OCI_ATTACHPIPE: '5' },
+      cwd: directory,
+      fds: [undefined, undefined, complaints, ...theirs],
+    });
+    // A first byte lets the monitor begin, a second one the process.
+    const start = writable(startWrite);
+    start.on('error', () => {});
+    start.write('1');
+    const lines = syncLines(syncRead);
+    const started = firstOf(lines, directory);
+    const ended = started.then(async () => (await lines.next()).value?.data);
+    // A failed start is told by `started`.
+    ended.catch(() => {});
+    return {
+      pid: child.pid,
+      attachable: attachableOf(attachRead, directory),
+      go: () => void start.end('1'),
+      started,
+      ended,
+    };
+  } catch (error) {
+    for (const descriptor of [syncRead, startWrite, attachRead]) closeDescriptor(descriptor);
+    throw errors.monitorFailed({ detail: messageOf(error) }, { cause: error });
+  } finally {
+    for (const descriptor of theirs) closeDescriptor(descriptor);
+    closeSync(complaints);
+  }
+}
+
+function execArgumentsOf(request: ExecMonitorRequest): string[] {
+  const { containerId, execId, directory, runtime } = request;
+  return [
+    ...['--sync', '--api-version', '--cid', containerId, '--cuuid', execId, '--name', execId],
+    ...['--runtime', runtime.path, ...runtime.globalArguments.flatMap((argument) => ['--runtime-arg', argument])],
+    ...['--bundle', directory, '--container-pidfile', join(directory, 'pid'), '--exit-dir', directory, '--full-attach'],
+    ...['--exec', '--exec-attach', '--exec-process-spec', join(directory, 'process.json')],
+    ...['--log-level', 'error', '--no-sync-log', '--log-path', 'none'],
+    ...(request.tty ? ['--terminal'] : []),
+    ...(request.stdin ? ['--stdin'] : []),
+  ];
+}
+
+async function attachableOf(descriptor: number, directory: string): Promise<void> {
+  for await (const _ of syncLines(descriptor)) return;
+  throw errors.monitorFailed({ detail: complaintOf(directory) });
+}
+
+async function firstOf(lines: ReturnType<typeof syncLines>, directory: string): Promise<number> {
+  const first = await lines.next();
+  if (first.done) throw errors.runtimeFailed({ detail: complaintOf(directory) });
+  const { data, message } = first.value;
+  if (data > 0) return data;
+  throw errors.runtimeFailed({ detail: message ?? complaintOf(directory) });
+}
+
 function argumentsOf(request: MonitorRequest): string[] {
   const { id, bundle, runtime, logPath } = request;
   return [
@@ -90,26 +185,30 @@ function argumentsOf(request: MonitorRequest): string[] {
   ];
 }
 
-/** Reads the sync pipe: one line of JSON, `{"data": PID}` or `{"data": -1, "message": "…"}`. */
-async function createdInit(descriptor: number, bundle: string): Promise<number> {
+/** Reads the sync pipe: lines of JSON, `{"data": NUMBER}`, with a `message` where the number is no good. */
+async function* syncLines(descriptor: number): AsyncGenerator<{ data: number; message: string | undefined }> {
   const socket = readable(descriptor);
   let text = '';
   try {
     for await (const chunk of socket) {
       text += String(chunk);
-      if (text.includes('\n')) break;
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        const line = JSON.parse(text.slice(0, end)) as { data?: number; message?: string };
+        text = text.slice(end + 1);
+        yield { data: line.data ?? -1, message: line.message };
+      }
     }
   } finally {
     socket.destroy();
   }
-  if (text === '') throw errors.monitorFailed({ detail: complaintOf(bundle) });
-  const line: unknown = JSON.parse(text);
-  const { data, message } = (typeof line === 'object' && line !== null ? line : {}) as {
-    data?: unknown;
-    message?: unknown;
-  };
-  if (typeof data === 'number' && data > 0) return data;
-  throw errors.runtimeFailed({ detail: typeof message === 'string' ? message : complaintOf(bundle) });
+}
+
+async function createdInit(descriptor: number, bundle: string): Promise<number> {
+  for await (const { data, message } of syncLines(descriptor)) {
+    if (data > 0) return data;
+    throw errors.runtimeFailed({ detail: message ?? complaintOf(bundle) });
+  }
+  throw errors.monitorFailed({ detail: complaintOf(bundle) });
 }
 
 function complaintOf(bundle: string): string {

@@ -41,7 +41,7 @@ function translate(parts: Parts = {}, more: Partial<EngineFacts> = {}): Promise<
 
 async function refusal(parts: Parts): Promise<string> {
   const error = await translate(parts).catch((failure: unknown) => failure);
-  return isServiceError(error, 'BAD_SPEC') ? `${error.metadata['field']}: ${error.message}` : String(error);
+  return isServiceError(error, 'BAD_SPEC') ? `${error.metadata.field}: ${error.message}` : String(error);
 }
 
 suite('what a container is given, as Docker gives it', () => {

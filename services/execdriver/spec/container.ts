@@ -191,7 +191,7 @@ function sysctlsFor(spec: ContainerSpec): Record<string, string> {
 }
 
 /** config.json. Limits are 64 bits, more than JSON.stringify writes as a number; no string in JSON contains this mark unescaped. */
-export function encodeSpec(spec: OciSpec): string {
+export function encodeSpec(spec: OciSpec | OciProcess): string {
   const text = JSON.stringify(spec, (_, value: unknown) => (typeof value === 'bigint' ? `\u0000${value}` : value));
   return text.replace(/"\\u0000(\d+)"/g, '$1');
 }

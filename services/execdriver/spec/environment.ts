@@ -8,7 +8,15 @@ export function environmentOf(
   given: readonly string[],
   container: { hostname: string; tty: boolean; home: string },
 ): string[] {
-  const environment = [defaultPath, `HOSTNAME=${container.hostname}`, ...(container.tty ? ['TERM=xterm'] : [])];
+  const usual = [defaultPath, `HOSTNAME=${container.hostname}`, ...(container.tty ? ['TERM=xterm'] : [])];
+  const environment = mergeEnvironment(usual, given);
+  if (!environment.some((entry) => nameOf(entry) === 'HOME')) environment.push(`HOME=${container.home}`);
+  return environment;
+}
+
+/** Adds entries: a name that is there keeps its place with the new value; `NAME` without `=` takes it out. */
+export function mergeEnvironment(base: readonly string[], given: readonly string[]): string[] {
+  const environment = [...base];
   for (const entry of given) {
     const name = nameOf(entry);
     const at = environment.findIndex((existing) => nameOf(existing) === name);
@@ -20,7 +28,6 @@ export function environmentOf(
       environment.push(entry);
     }
   }
-  if (!environment.some((entry) => nameOf(entry) === 'HOME')) environment.push(`HOME=${container.home}`);
   return environment;
 }
 

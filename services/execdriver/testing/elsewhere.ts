@@ -19,7 +19,7 @@ export function serviceElsewhere(flags: readonly string[]): Elsewhere {
       return isRunning();
     },
     start() {
-      const stderr = process.env['TEST_LOG'] === undefined ? 'ignore' : 'inherit';
+      const stderr = process.env.TEST_LOG === undefined ? 'ignore' : 'inherit';
       child = spawn(process.execPath, [main, ...flags], { stdio: ['ignore', 'ignore', stderr] });
     },
     async kill() {

@@ -6,6 +6,12 @@ import { createLogger, silentLogger } from '../../../kit/log.ts';
 import { dial } from '../../../kit/rpc/dial.ts';
 import { type Running, serviceConfig } from '../../../kit/service.ts';
 import { ControlServiceDefinition, InitRequest } from '../../../proto/gen/longshore/execdriver/v1/control.ts';
+import {
+  type ExecOpen,
+  ExecServiceDefinition,
+  ExecSpec,
+  type ExecStartRequest,
+} from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { HostServiceDefinition } from '../../../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessServiceDefinition } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import { ContainerSpec } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
@@ -57,6 +63,8 @@ export interface Bench extends AsyncDisposable {
   wait(id: string, generation?: number): ReturnType<typeof waitFor>;
   /** Attaches, collects everything and the exit code. */
   attach(id: string, input?: Partial<AttachInput>): Promise<Collected>;
+  /** Makes an exec, starts it and collects everything. */
+  exec(containerId: string, args: string[], more?: ExecWish): Promise<Collected & { id: string }>;
   logs(id: string, more?: { tail?: number; follow?: boolean; stdout?: boolean; stderr?: boolean }): Promise<string>;
   restart(): Promise<void>;
   /** With `serviceElsewhere`: the service as a process of its own. */
@@ -69,6 +77,14 @@ export interface AttachInput {
   logs: boolean;
   follow: boolean;
   ready: () => void;
+}
+
+export interface ExecWish {
+  id?: string;
+  spec?: Parameters<typeof ExecSpec.fromPartial>[0];
+  open?: Partial<ExecOpen>;
+  stdin?: AsyncIterable<ExecStartRequest['frame']>;
+  signal?: AbortSignal;
 }
 
 export interface Collected {
@@ -86,6 +102,7 @@ function connect(endpoint: string) {
     control: channel.client(ControlServiceDefinition),
     host: channel.client(HostServiceDefinition),
     process: channel.client(ProcessServiceDefinition),
+    exec: channel.client(ExecServiceDefinition),
     stream: channel.client(StreamServiceDefinition),
   };
 }
@@ -123,6 +140,7 @@ export async function openBench(options: { serviceElsewhere?: boolean } = {}): P
     },
     wait: (id, generation = 0) => waitFor(clients, id, generation),
     attach: (id, input = {}) => collect(clients, id, input),
+    exec: (containerId, args, more = {}) => runExec(clients, containerId, args, more),
     async logs(id, more = {}) {
       const parts: Uint8Array[] = [];
       const request = { id, stdout: true, stderr: true, tail: -1, batched: true, ...more };
@@ -170,4 +188,23 @@ async function collect(clients: Clients, id: string, input: Partial<AttachInput>
     else if (frame) parts[frame.$case].push(frame.value);
   }
   return { stdout: Buffer.concat(parts.stdout), stderr: Buffer.concat(parts.stderr), code };
+}
+
+async function runExec(clients: Clients, containerId: string, args: string[], wish: ExecWish) {
+  const { id = newId(), stdin } = wish;
+  const spec = ExecSpec.fromPartial({ args, openStdin: stdin !== undefined, ...wish.spec });
+  await clients.exec.createExec({ id, containerId, spec });
+  async function* requests() {
+    const value = { id, stdin: stdin !== undefined, stdout: true, stderr: true, ...wish.open };
+    yield { frame: { $case: 'open' as const, value } };
+    if (stdin) for await (const frame of stdin) yield { frame };
+  }
+  const parts: { stdout: Uint8Array[]; stderr: Uint8Array[] } = { stdout: [], stderr: [] };
+  let code: number | undefined;
+  const options = wish.signal === undefined ? {} : { signal: wish.signal };
+  for await (const { frame } of clients.exec.execStart(requests(), options)) {
+    if (frame?.$case === 'exit') code = frame.value.code;
+    else if (frame?.$case === 'stdout' || frame?.$case === 'stderr') parts[frame.$case].push(frame.value);
+  }
+  return { id, stdout: Buffer.concat(parts.stdout), stderr: Buffer.concat(parts.stderr), code };
 }

@@ -25,7 +25,7 @@ export namespace ExecState {
 
 export interface ExecSpec {
   args: string[];
-  /** In addition to the container's, and before them. */
+  /** In addition to the container’s; one of the same name takes its place. */
   env: string[];
   /** Empty: the container's. */
   workingDir: string;

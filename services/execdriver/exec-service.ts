@@ -1,0 +1,146 @@
+import { idempotent } from '../../kit/outcomes.ts';
+import type { Records } from '../../kit/records.ts';
+import { currentCall } from '../../kit/rpc/call.ts';
+import {
+  CreateExecRequest,
+  CreateExecResponse,
+  type Exec as ExecMessage,
+  type ExecServiceImplementation,
+  type ExecStartRequest,
+  ExecState,
+  ResizeExecRequest,
+  ResizeExecResponse,
+  SignalExecRequest,
+  SignalExecResponse,
+} from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import { errors } from './errors.ts';
+import type { Exec } from './execs/exec.ts';
+import type { Execs } from './execs/execs.ts';
+import { outcomeMessage } from './messages.ts';
+import { Client } from './stdio/client.ts';
+import type { Hub } from './stdio/hub.ts';
+
+const sigkill = 9;
+
+export function execService(parts: { records: Records; execs: () => Execs }): ExecServiceImplementation {
+  const { records, execs } = parts;
+  const call = () => currentCall();
+
+  return {
+    createExec(request) {
+      const { id, containerId, spec } = request;
+      if (!/^[0-9a-f]{64}$/.test(id)) throw errors.invalidId({ id });
+      if (spec === undefined) throw errors.badSpec({ field: 'spec', detail: 'an exec needs a spec' });
+      return idempotent(
+        {
+          records,
+          call: call(),
+          request: CreateExecRequest.encode(request).finish(),
+          encode: (answer) => CreateExecResponse.encode(answer).finish(),
+          decode: (bytes) => CreateExecResponse.decode(bytes),
+        },
+        () => ({ outcome: outcomeMessage(execs().create(id, containerId, spec)) }),
+      );
+    },
+
+    async *execStart(requests, { signal }) {
+      const frames = requests[Symbol.asyncIterator]();
+      const first = (await frames.next()).value?.frame;
+      if (first?.$case !== 'open') throw errors.badFrame({ detail: 'the first frame of an exec opens it' });
+      const { id, stdin, stdout, stderr, detach, killOnCancel, size } = first.value;
+      const wanted = [...(stdout ? (['stdout'] as const) : []), ...(stderr ? (['stderr'] as const) : [])];
+      const client = detach ? undefined : new Client(wanted);
+      const { exec, hub, pid } = await execs().start(id, client, size);
+      if (client === undefined) {
+        hub.closeInput();
+        yield { frame: { $case: 'ready', value: { pid } } };
+        return;
+      }
+      const leave = () => {
+        client.close();
+        hub.leave(client);
+        hub.closeInput();
+        if (killOnCancel && exec.record.state === 'running') execs().signal(id, sigkill);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      try {
+        if (signal.aborted) return;
+        void passOn(frames, hub, stdin, (rows, columns) => execs().resize(id, { rows, columns }));
+        yield { frame: { $case: 'ready', value: { pid } } };
+        void Promise.all([hub.ended, exec.ended]).then(([, code]) => client.finish(code));
+        for await (const frame of client.frames()) {
+          if ('exit' in frame) yield { frame: { $case: 'exit', value: { code: frame.exit } } };
+          else yield { frame: { $case: frame.stream, value: frame.bytes } };
+        }
+      } finally {
+        signal.removeEventListener('abort', leave);
+        leave();
+      }
+    },
+
+    signalExec: (request) =>
+      idempotent(
+        {
+          records,
+          call: call(),
+          request: SignalExecRequest.encode(request).finish(),
+          encode: (answer) => SignalExecResponse.encode(answer).finish(),
+          decode: (bytes) => SignalExecResponse.decode(bytes),
+        },
+        () => ({ outcome: outcomeMessage(execs().signal(request.id, request.signal)) }),
+      ),
+
+    resizeExec: (request) =>
+      idempotent(
+        {
+          records,
+          call: call(),
+          request: ResizeExecRequest.encode(request).finish(),
+          encode: (answer) => ResizeExecResponse.encode(answer).finish(),
+          decode: (bytes) => ResizeExecResponse.decode(bytes),
+        },
+        () => {
+          execs().resize(request.id, request);
+          return { outcome: outcomeMessage('done') };
+        },
+      ),
+
+    getExec: async ({ id }) => ({ exec: execMessage(execs().get(id)) }),
+
+    async *listExecs({ containerId }) {
+      for (const exec of execs().list(containerId)) yield { exec: execMessage(exec) };
+    },
+  };
+}
+
+/** Hands a client's frames to the process, as fast as it takes them. */
+async function passOn(
+  frames: AsyncIterator<ExecStartRequest>,
+  hub: Hub,
+  takesInput: boolean,
+  resize: (rows: number, columns: number) => void,
+): Promise<void> {
+  try {
+    for (let next = await frames.next(); !next.done; next = await frames.next()) {
+      const { frame } = next.value;
+      if (frame?.$case === 'stdin' && takesInput) await hub.write(frame.value);
+      else if (frame?.$case === 'resize') resize(frame.value.rows, frame.value.columns);
+      else if (frame?.$case === 'closeStdin') hub.closeInput();
+    }
+  } catch {
+    // The client is gone; the call's end tells everybody who has to know.
+  }
+  hub.closeInput();
+}
+
+const states = {
+  created: ExecState.EXEC_STATE_CREATED,
+  starting: ExecState.EXEC_STATE_RUNNING,
+  running: ExecState.EXEC_STATE_RUNNING,
+  exited: ExecState.EXEC_STATE_EXITED,
+} as const;
+
+function execMessage({ record }: Exec): ExecMessage {
+  const { id, containerId, spec, state, process, exitCode } = record;
+  return { id, containerId, spec, state: states[state], pid: process?.pid ?? 0, exitCode };
+}

@@ -1,0 +1,82 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { processAlive, startTimeOf } from '../../../kit/linux/process.ts';
+import { parentOf } from '../containers/adopt.ts';
+import { processExit } from '../containers/process-exit.ts';
+import type { ProcessMark } from '../containers/record.ts';
+import type { Exec } from './exec.ts';
+import type { ExecParts } from './execs.ts';
+
+/** The code of a process of which nobody knows how it ended. */
+const unknownCode = 255;
+
+/**
+ * Finds out, once at the start, what became of the execs that ran: those that live are followed to their ends, for those that
+ * ended the monitor has left the code.
+ */
+export function adoptExecs(parts: ExecParts): void {
+  const { execs, containers, execRecords, paths, bootId } = parts;
+  const save = (exec: Exec, change: Partial<Exec['record']>) => {
+    exec.record = { ...exec.record, ...change };
+    execRecords.save(exec.record);
+  };
+  for (const exec of execs.values()) {
+    const { state, id, containerId, generation } = exec.record;
+    if (containers.get(containerId)?.record.generation !== generation) {
+      execRecords.remove(id);
+      execs.delete(id);
+      continue;
+    }
+    if (state !== 'starting' && state !== 'running') continue;
+    const directory = paths.execOf(id);
+    const marks = exec.record.bootId === bootId ? marksOf(exec, directory) : undefined;
+    const end = () => {
+      if (!execs.has(id)) return;
+      const exitCode = exitCodeIn(directory, containerId) ?? unknownCode;
+      rmSync(directory, { recursive: true, force: true });
+      save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode });
+      exec.end(exitCode);
+    };
+    if (marks === undefined) {
+      end();
+      continue;
+    }
+    save(exec, { state: 'running', ...marks });
+    void processExit(marks.monitor).ended.then(end);
+  }
+  for (const name of readdirSync(paths.execs)) {
+    const isRunning = execs.get(name)?.record.state === 'running';
+    if (!isRunning) rmSync(paths.execOf(name), { recursive: true, force: true });
+  }
+}
+
+/** The living process and its monitor; as they were recorded, or as found after a start that was not recorded to its end. */
+function marksOf(exec: Exec, directory: string): { process: ProcessMark; monitor: ProcessMark } | undefined {
+  const { process, monitor } = exec.record;
+  if (process && monitor) return processAlive(monitor.pid, monitor.startTime) ? { process, monitor } : undefined;
+  const found = markOf(pidIn(directory));
+  const parent = found && markOf(parentOf(found.pid));
+  return found && parent && { process: found, monitor: parent };
+}
+
+function markOf(pid: number | undefined): ProcessMark | undefined {
+  const startTime = pid === undefined ? undefined : startTimeOf(pid);
+  return pid === undefined || startTime === undefined ? undefined : { pid, startTime };
+}
+
+function pidIn(directory: string): number | undefined {
+  try {
+    return Number.parseInt(readFileSync(join(directory, 'pid'), 'utf8'), 10);
+  } catch {
+    return undefined;
+  }
+}
+
+function exitCodeIn(directory: string, containerId: string): number | undefined {
+  try {
+    const code = Number.parseInt(readFileSync(join(directory, containerId), 'utf8'), 10);
+    return Number.isNaN(code) ? undefined : code;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,218 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { isServiceError } from '../../../kit/errors.ts';
+import { startTimeOf } from '../../../kit/linux/process.ts';
+import type { Logger } from '../../../kit/log.ts';
+import type { ExecSpec } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
+import type { MonitorCgroup } from '../cgroups/monitors.ts';
+import type { Container } from '../containers/container.ts';
+import type { Outcome } from '../containers/exec-driver.ts';
+import { signalMarked } from '../containers/signal.ts';
+import { startError } from '../containers/start-error.ts';
+import { errors } from '../errors.ts';
+import type { Paths } from '../paths.ts';
+import { attachSocketOf, type MonitorProgram, tellTerminalSize } from '../runtime/conmon.ts';
+import type { Runtimes } from '../runtime/runtimes.ts';
+import { encodeSpec } from '../spec/container.ts';
+import type { EngineFacts } from '../spec/facts.ts';
+import { readUserFiles } from '../spec/root-files.ts';
+import type { Client } from '../stdio/client.ts';
+import { connectHub, type Hub } from '../stdio/hub.ts';
+import { Exec } from './exec.ts';
+import { containerProcess, execProcess } from './process-spec.ts';
+import type { ExecRecord, ExecRecords } from './record.ts';
+
+export interface ExecParts {
+  containers: ReadonlyMap<string, Container>;
+  execs: Map<string, Exec>;
+  execRecords: ExecRecords;
+  runtimes: Runtimes;
+  monitor: MonitorProgram;
+  monitorCgroup: MonitorCgroup;
+  facts: EngineFacts;
+  paths: Paths;
+  bootId: string;
+  log: Logger;
+}
+
+export interface TerminalSize {
+  rows: number;
+  columns: number;
+}
+
+/** The verbs on execs. */
+export interface Execs {
+  create(id: string, containerId: string, spec: ExecSpec): Outcome;
+  /** Starts it, with a client that sees the first byte. Throws what ExecStart does. */
+  start(
+    id: string,
+    client: Client | undefined,
+    size: TerminalSize | undefined,
+  ): Promise<{ exec: Exec; hub: Hub; pid: number }>;
+  signal(id: string, signal: number): Outcome;
+  resize(id: string, size: TerminalSize): void;
+  /** Throws EXEC_NOT_FOUND. */
+  get(id: string): Exec;
+  list(containerId: string): Exec[];
+}
+
+/** So many that have ended are remembered of a container; health checks make some every minute. */
+const remembered = 100;
+
+const [notExecutableCode, notFoundCode] = [126, 127];
+
+export function openExecs(parts: ExecParts): Execs {
+  const { containers, execs, execRecords, paths, log } = parts;
+
+  const get = (id: string): Exec => {
+    const exec = execs.get(id);
+    if (exec === undefined) throw errors.execNotFound({ exec: id });
+    return exec;
+  };
+  const list = (containerId: string) =>
+    [...execs.values()].filter(({ record }) => containerId === '' || record.containerId === containerId);
+
+  const save = (exec: Exec, change: Partial<ExecRecord>) => {
+    exec.record = { ...exec.record, ...change };
+    execRecords.save(exec.record);
+  };
+
+  const end = (exec: Exec, code: number) => {
+    rmSync(paths.execOf(exec.record.id), { recursive: true, force: true });
+    if (!execs.has(exec.record.id)) return;
+    save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode: code });
+    exec.end(code);
+  };
+
+  const livingContainer = (containerId: string): Container => {
+    const container = containers.get(containerId);
+    if (container === undefined) throw errors.containerNotFound({ id: containerId });
+    if (!container.isLiving) throw errors.notRunning({ id: containerId });
+    if (container.record.state === 'paused') throw errors.containerPaused({ id: containerId });
+    return container;
+  };
+
+  const launch = async (
+    exec: Exec,
+    container: Container,
+    client: Client | undefined,
+    size: TerminalSize | undefined,
+  ) => {
+    const { id, spec, containerId } = exec.record;
+    const { terms, init } = container.record;
+    const directory = paths.execOf(id);
+    const process = execProcess(containerProcess(paths.bundleOf(containerId)), spec, {
+      users: () => readUserFiles(`/proc/${init?.pid}/root`),
+      additionalGroups: terms.additionalGroups,
+      held: parts.facts.capabilities,
+    });
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    writeFileSync(join(directory, 'process.json'), encodeSpec(process), { mode: 0o600 });
+    const runtime = await parts.runtimes.get(terms.runtime);
+    const request = { containerId, execId: id, directory, runtime, tty: spec.tty, stdin: spec.openStdin };
+    const monitor = parts.monitor.startExec(request);
+    void parts.monitorCgroup.add(monitor.pid).then((problems) => {
+      for (const problem of problems) log.warn(problem);
+    });
+    await monitor.attachable;
+    const hub = connectHub(attachSocketOf(directory));
+    if (client) hub.join(client);
+    const told = size ?? exec.size;
+    if (told) tellTerminalSize(directory, told.rows, told.columns);
+    monitor.go();
+    const pid = await monitor.started;
+    save(exec, { state: 'running', process: markOf(pid), monitor: markOf(monitor.pid) });
+    // Without the monitor the code is lost.
+    void monitor.ended.then((code) => end(exec, code ?? 255));
+    return { exec, hub, pid };
+  };
+
+  return {
+    get,
+    list,
+
+    create(id, containerId, spec) {
+      const known = execs.get(id);
+      if (known) {
+        const isSame = known.record.containerId === containerId && isDeepStrictEqual(known.record.spec, spec);
+        if (!isSame) throw errors.execExists({ exec: id });
+        return 'already';
+      }
+      const { generation } = livingContainer(containerId).record;
+      if (spec.args.length === 0) throw errors.badSpec({ field: 'spec.args', detail: 'No exec command specified' });
+      const exited = list(containerId).filter(({ record }) => record.state === 'exited');
+      for (const old of exited.sort((a, b) => a.record.madeMs - b.record.madeMs).slice(0, -remembered)) {
+        execs.delete(old.record.id);
+        execRecords.remove(old.record.id);
+      }
+      const none = { process: undefined, monitor: undefined, exitCode: undefined };
+      const { bootId } = parts;
+      const exec = new Exec({
+        id,
+        containerId,
+        generation,
+        spec,
+        state: 'created',
+        bootId,
+        madeMs: Date.now(),
+        ...none,
+      });
+      execRecords.save(exec.record);
+      execs.set(id, exec);
+      return 'done';
+    },
+
+    async start(id, client, size) {
+      const exec = get(id);
+      if (exec.record.state !== 'created') throw errors.execStarted({ exec: id });
+      const container = livingContainer(exec.record.containerId);
+      save(exec, { state: 'starting' });
+      try {
+        return await launch(exec, container, client, size);
+      } catch (error) {
+        const { containerId, spec } = exec.record;
+        const failure = container.isLiving
+          ? failureOf(error, spec.args[0] ?? '')
+          : errors.notRunning({ id: containerId }, { cause: error });
+        end(exec, codeOf(failure));
+        throw failure;
+      }
+    },
+
+    signal(id, signal) {
+      const { process, state } = get(id).record;
+      return state === 'running' && process && signalMarked(process, signal) ? 'done' : 'absent';
+    },
+
+    resize(id, size) {
+      const exec = get(id);
+      exec.size = size;
+      if (exec.record.state === 'running') tellTerminalSize(paths.execOf(id), size.rows, size.columns);
+    },
+  };
+}
+
+function markOf(pid: number) {
+  return { pid, startTime: startTimeOf(pid) ?? '' };
+}
+
+function failureOf(error: unknown, command: string): unknown {
+  if (!isServiceError(error, 'RUNTIME_FAILED')) return error;
+  return startError('exec', error.metadata.detail ?? '', command, error);
+}
+
+function codeOf(failure: unknown): number {
+  const isMissing = isServiceError(failure, 'COMMAND_NOT_FOUND');
+  return isMissing ? notFoundCode : notExecutableCode;
+}
+
+/** What a container's execs were, once it is removed or started again. */
+export function forgetExecs(parts: Pick<ExecParts, 'execs' | 'execRecords' | 'paths'>, containerId: string): void {
+  for (const { record } of [...parts.execs.values()]) {
+    if (record.containerId !== containerId) continue;
+    rmSync(parts.paths.execOf(record.id), { recursive: true, force: true });
+    parts.execRecords.remove(record.id);
+    parts.execs.delete(record.id);
+  }
+}
