@@ -1,4 +1,3 @@
-import { HostServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { EventServiceDefinition } from '../../proto/gen/longshore/graph/v1/event.ts';
 import { ImageServiceDefinition } from '../../proto/gen/longshore/graph/v1/image.ts';
@@ -18,10 +17,7 @@ export function clientsOf({ graph, graphdriver, execdriver, volume, network }: S
       events: graph.channel.client(EventServiceDefinition),
     },
     graphdriver: { layers: graphdriver.channel.client(LayerServiceDefinition) },
-    execdriver: {
-      processes: execdriver.channel.client(ProcessServiceDefinition),
-      host: execdriver.channel.client(HostServiceDefinition),
-    },
+    execdriver: { processes: execdriver.channel.client(ProcessServiceDefinition) },
     volume: { volumes: volume.channel.client(VolumeServiceDefinition) },
     network: {
       networks: network.channel.client(NetworkServiceDefinition),

@@ -2,7 +2,7 @@ import type { Logger } from '../../kit/log.ts';
 import type { Records } from '../../kit/records.ts';
 import type { ServiceStatus } from '../../proto/gen/longshore/daemon/v1/system.ts';
 import type { InitResponse as ExecDriverInit } from '../../proto/gen/longshore/execdriver/v1/control.ts';
-import type { HostServiceClient, ProbeResponse } from '../../proto/gen/longshore/execdriver/v1/host.ts';
+import type { ProbeResponse } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import type { ProcessServiceClient } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import type { EventServiceClient } from '../../proto/gen/longshore/graph/v1/event.ts';
 import type { ImageServiceClient } from '../../proto/gen/longshore/graph/v1/image.ts';
@@ -24,16 +24,49 @@ export interface CallExtras {
   requestId?: string;
 }
 
-/** The five services that do the work. One channel each, made by the boot. */
+/** What the daemon asks of the five services. One channel each, made by the boot. */
 export interface Clients {
-  graph: { images: ImageServiceClient<CallExtras>; events: EventServiceClient<CallExtras> };
-  graphdriver: { layers: LayerServiceClient<CallExtras> };
-  execdriver: { processes: ProcessServiceClient<CallExtras>; host: HostServiceClient<CallExtras> };
-  volume: { volumes: VolumeServiceClient<CallExtras> };
+  graph: {
+    images: Pick<
+      ImageServiceClient<CallExtras>,
+      'getImage' | 'listImages' | 'acquireImage' | 'releaseImage' | 'reconcileHolders'
+    >;
+    events: Pick<EventServiceClient<CallExtras>, 'watchImages'>;
+  };
+  graphdriver: {
+    layers: Pick<
+      LayerServiceClient<CallExtras>,
+      'createLayer' | 'mountLayer' | 'unmountLayer' | 'removeLayer' | 'getLayer' | 'listLayers'
+    >;
+  };
+  execdriver: {
+    processes: Pick<
+      ProcessServiceClient<CallExtras>,
+      | 'startContainer'
+      | 'signalContainer'
+      | 'pauseContainer'
+      | 'resumeContainer'
+      | 'removeContainer'
+      | 'listContainers'
+      | 'watchContainers'
+    >;
+  };
+  volume: {
+    volumes: Pick<
+      VolumeServiceClient<CallExtras>,
+      | 'acquireVolume'
+      | 'releaseVolume'
+      | 'mountVolume'
+      | 'unmountVolume'
+      | 'listVolumes'
+      | 'reconcileHolders'
+      | 'watchVolumes'
+    >;
+  };
   network: {
-    networks: NetworkServiceClient<CallExtras>;
-    sandboxes: SandboxServiceClient<CallExtras>;
-    control: NetworkControlClient<CallExtras>;
+    networks: Pick<NetworkServiceClient<CallExtras>, 'watchNetworks'>;
+    sandboxes: Pick<SandboxServiceClient<CallExtras>, 'createSandbox' | 'removeSandbox' | 'getSandbox'>;
+    control: Pick<NetworkControlClient<CallExtras>, 'reconcileSandboxes'>;
   };
 }
 

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ContainerConfig, type ContainerResources, HostConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
+import type { MountPoint } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { ProbeResponse } from '../../../proto/gen/longshore/execdriver/v1/host.ts';
-import { ImageConfig } from '../../../proto/gen/longshore/graph/v1/image.ts';
+import { Image, ImageConfig } from '../../../proto/gen/longshore/graph/v1/image.ts';
 import { SandboxMode } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
+import { usualFacts } from '../testing/engine.ts';
 import { clean, parseBind } from './bind-spec.ts';
 import { mergeImage } from './merge-image.ts';
 import { planMounts } from './mount-plan.ts';
 import { parseExtraHost, planSandbox } from './network-plan.ts';
+import { newRecord } from './new-record.ts';
 import { pattern } from './pattern.ts';
 import { parsePort, planPorts } from './port-plan.ts';
 import { processSpec } from './process-spec.ts';
@@ -20,6 +23,24 @@ const id = 'a'.repeat(64);
 const nobody = (reference: string): never => {
   throw new Error(`No such container: ${reference}`);
 };
+
+/** A record that was just made. */
+function made(
+  config: Parameters<typeof ContainerConfig.create>[0],
+  host: Parameters<typeof HostConfig.create>[0],
+  mounts: MountPoint[] = [],
+): ContainerRecord {
+  const asked = {
+    id,
+    name: 'web',
+    requestHash: '',
+    config: ContainerConfig.create(config),
+    host: HostConfig.create(host),
+    endpoints: {},
+    platform: '',
+  };
+  return newRecord(asked, { image: Image.create({ config: { cmd: ['sh'] } }), mounts }, usualFacts, 1n);
+}
 
 test('the image says what the user has not', () => {
   const image = ImageConfig.create({
@@ -67,10 +88,10 @@ test('binds: host paths, volumes, modes; and what is none', () => {
 });
 
 test('mounts: one at each place, the user’s before what others lend and images want', () => {
-  const lender = { mounts: [{ ...parseBind('/lent:/data', '') }, { ...parseBind('/lent:/lent', '') }] };
+  const lender = made({}, {}, [parseBind('/lent:/data', ''), parseBind('/lent:/lent', '')]);
   const plan = (host: Parameters<typeof HostConfig.create>[0], volumes: string[] = []) =>
     planMounts(id, HostConfig.create(host), volumes, (reference) =>
-      reference === 'lender' ? (lender as unknown as ContainerRecord) : nobody(reference),
+      reference === 'lender' ? lender : nobody(reference),
     ).map(
       ({ point }) =>
         `${point.type} ${point.source || (point.anonymous ? 'anonymous' : point.name)} ${point.destination}${point.readWrite ? '' : ' ro'}`,
@@ -117,13 +138,7 @@ test('ports: bindings, ranges, and with -P what is exposed and not bound; the na
 
 test('networks: modes, aliases, extra hosts', () => {
   const plan = (host: Parameters<typeof HostConfig.create>[0], networkDisabled = false) => {
-    const record = {
-      id,
-      name: 'web',
-      endpoints: {},
-      hostConfig: HostConfig.create(host),
-      config: ContainerConfig.create({}),
-    } as unknown as ContainerRecord;
+    const record = made({}, host);
     const { mode, endpoints } = planSandbox(record, { networkDisabled }, []);
     return [mode, ...endpoints.map(({ network, aliases }) => [network, ...aliases].join(' '))];
   };
@@ -149,14 +164,11 @@ test('the process gets the engine’s environment and files, unless the user has
     [],
     nobody,
   );
-  const record = {
-    id,
-    name: 'web',
-    args: ['sh'],
-    mounts: mounts.map(({ point }) => point),
-    hostConfig: HostConfig.create({ mounts: [{ type: 'bind', source: '/m', target: '/m' }] }),
-    config: ContainerConfig.create({ hostname: 'h', tty: true, env: ['TERM', 'A=1', 'PATH=/mine'] }),
-  } as unknown as ContainerRecord;
+  const record = made(
+    { hostname: 'h', tty: true, env: ['TERM', 'A=1', 'PATH=/mine'] },
+    { mounts: [{ type: 'bind', source: '/m', target: '/m' }] },
+    mounts.map(({ point }) => point),
+  );
   const prepared = {
     rootPath: '/r',
     namespacePath: '/n',

@@ -3,7 +3,17 @@ import { test } from 'node:test';
 import { isServiceError } from '../../../kit/errors.ts';
 import { EventFilter, type WatchEventsResponse } from '../../../proto/gen/longshore/daemon/v1/event.ts';
 import { openContainerRecords } from '../containers/records.ts';
-import { call, create, everything, happened, run, startEngine, type TestEngine, until } from '../testing/engine.ts';
+import {
+  call,
+  contextOf,
+  create,
+  everything,
+  happened,
+  run,
+  startEngine,
+  type TestEngine,
+  until,
+} from '../testing/engine.ts';
 import { exit } from '../testing/world.ts';
 import { type EngineEvent, openEventLog } from './event-log.ts';
 import { matches } from './filter.ts';
@@ -12,7 +22,7 @@ const nowNs = () => BigInt(Date.now()) * 1_000_000n;
 
 async function watch(engine: TestEngine, request: Partial<typeof everything>): Promise<WatchEventsResponse[]> {
   const told: WatchEventsResponse[] = [];
-  const context = { signal: new AbortController().signal } as never;
+  const context = contextOf(new AbortController().signal);
   const stream = engine.services.events.watchEvents({ ...everything, ...request }, context);
   for await (const event of stream) told.push(event as WatchEventsResponse);
   return told;
@@ -48,7 +58,7 @@ test('a watch first says that it stands, then what comes', async (t) => {
   await create(engine);
   const gone = new AbortController();
   const told: string[] = [];
-  const stream = engine.services.events.watchEvents(everything, { signal: gone.signal } as never);
+  const stream = engine.services.events.watchEvents(everything, contextOf(gone.signal));
   for await (const { cursor, action } of stream) {
     told.push(cursor === 0 ? 'stands' : (action ?? ''));
     if (cursor === 0) void create(engine, { name: 'second' });

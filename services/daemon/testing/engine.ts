@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { type CallContext, Metadata } from 'nice-grpc';
 import { silentLogger } from '../../../kit/log.ts';
 import { newRequestId, withCall } from '../../../kit/rpc/call.ts';
 import { ContainerConfig, HostConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
@@ -111,7 +112,7 @@ const usualHost = {
   architecture: 'amd64',
 };
 
-const usualFacts: EngineFacts = {
+export const usualFacts: EngineFacts = {
   version: '0.0.0',
   revision: '',
   dataRoot: '/data',
@@ -148,6 +149,18 @@ export function call<M extends Unary>(
     context: unknown,
   ) => ReturnType<ContainerServices['containers'][M]>;
   return withCall({ requestId, requestIdGiven: true, method }, () => handler(request, {}));
+}
+
+/** What a streaming method is called with. */
+export function contextOf(signal: AbortSignal): CallContext {
+  return {
+    signal,
+    metadata: Metadata(),
+    peer: 'test',
+    header: Metadata(),
+    trailer: Metadata(),
+    sendHeader: () => undefined,
+  };
 }
 
 export function newId(): string {

@@ -1,6 +1,10 @@
 import { ServiceError } from '../../../kit/errors.ts';
 import { createSequence, type Sequence } from '../../../kit/watch.ts';
-import type { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
+import {
+  type ContainerProcess,
+  ProcessEvent,
+  ProcessState,
+} from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
 
 /** What the five services hold, as the tests look at it and disturb it. It outlives an engine, as they do. */
@@ -13,8 +17,8 @@ export interface World {
   readonly layers: Map<string, Set<string>>;
   readonly sandboxes: Map<string, Sandbox>;
   readonly volumes: Map<string, FakeVolume>;
-  readonly processes: Map<string, ContainerProcess & { spec?: unknown }>;
-  readonly processEvents: Sequence<{ event: number; process: ContainerProcess }>;
+  readonly processes: Map<string, ContainerProcess>;
+  readonly processEvents: Sequence<{ event: ProcessEvent; process: ContainerProcess }>;
   readonly networkEvents: Sequence<{ action: string; container: string }>;
   /** Called before each call's effect; throws to refuse it, or waits. */
   disturb: (call: string, request: unknown) => void | Promise<void>;
@@ -53,11 +57,11 @@ export function createWorld(): World {
 /** The container's process ends. */
 export function exit(world: World, id: string, code: number): void {
   const process = world.processes.get(id);
-  if (process === undefined || process.state === 4) return;
-  process.state = 4;
+  if (process === undefined || process.state === ProcessState.PROCESS_STATE_EXITED) return;
+  process.state = ProcessState.PROCESS_STATE_EXITED;
   process.pid = 0;
   process.exit = { code, oomKilled: false, timeNs: BigInt(Date.now()) * 1_000_000n, unknown: false };
-  world.processEvents.append({ event: 2, process: { ...process } });
+  world.processEvents.append({ event: ProcessEvent.PROCESS_EVENT_EXITED, process: { ...process } });
 }
 
 export function unavailable(service: string): ServiceError {
