@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../kit/errors.ts';
 import type { Channel } from '../kit/rpc/dial.ts';
@@ -39,7 +40,8 @@ export async function start(config: ServiceConfig): Promise<Running> {
 
   const stopping = new AbortController();
   const opening = (async () => {
-    await engineServes(peers.daemon, stopping.signal);
+    await Promise.race([engineServes(peers.daemon, stopping.signal), once(stopping.signal, 'abort')]);
+    stopping.signal.throwIfAborted();
     await door.open(config, hosts);
     served.setServing(healthName, true);
     log.info({ hosts: hosts.join(' ') }, 'accepting connections');

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startEngine } from './testing/engine.ts';
-import { ask, askJson } from './testing/http.ts';
+import type { WatchEventsRequest } from '../proto/gen/longshore/daemon/v1/event.ts';
+import { docker } from './testing/docker.ts';
+import { type Owners, startEngine } from './testing/engine.ts';
+import { ask, askJson, begin } from './testing/http.ts';
 
 test('_ping answers OK with the newest API version, in any version and in none', async (t) => {
   const { socket } = await startEngine(t, {});
@@ -18,9 +20,108 @@ test('_ping answers OK with the newest API version, in any version and in none',
 
 test('an unknown route is 404, a known one that is not served 501, an unknown version 400', async (t) => {
   const { socket } = await startEngine(t, {});
-  assert.deepEqual(await askJson(socket, 'GET /nothing'), { status: 404, value: { message: 'page not found' } });
-  assert.equal((await askJson(socket, 'POST /containers/x/exec', {})).status, 501);
+  for (const path of ['/nothing', '//images/json', '/v1.51', '/containers//json']) {
+    assert.deepEqual(await askJson(socket, `GET ${path}`), { status: 404, value: { message: 'page not found' } }, path);
+  }
+  const exec = await askJson(socket, 'POST /containers/x/exec', {});
+  assert.deepEqual(exec, { status: 501, value: { message: 'this engine does not support exec yet' } });
   const { status, value } = await askJson(socket, 'GET /v1.99/info');
   assert.equal(status, 400);
   assert.match(value.message, /client version 1.99 is too new. Maximum supported API version is 1.51/);
+  assert.match((await askJson(socket, 'GET /v1.12/info')).value.message, /too old/);
+});
+
+const system: Owners = {
+  system: {
+    getVersion: async () => ({
+      version: '0.1.0',
+      revision: 'abc',
+      os: 'linux',
+      architecture: 'amd64',
+      kernelVersion: '6.18',
+      nodeVersion: '26.10.0',
+    }),
+    getInfo: async () => ({
+      id: 'engine',
+      name: 'host',
+      version: '0.1.0',
+      containers: 3,
+      containersRunning: 2,
+      storageDriver: 'overlay2',
+      driverStatus: [{ name: 'Backing Filesystem', value: 'ext4' }],
+      dataRoot: '/data',
+      defaultRuntime: 'crun',
+      runtimes: ['crun'],
+      cgroupLayout: 'hybrid',
+      cpus: 2,
+      memoryTotal: 1024 ** 3,
+      insecureRegistries: ['127.0.0.0/8', 'registry:5000'],
+      liveRestore: true,
+    }),
+  },
+};
+
+test('docker version and docker info print what the engine says of itself', async (t) => {
+  const { socket } = await startEngine(t, system);
+  const version = await docker(socket, ['version']);
+  assert.equal(version.code, 0, version.stderr);
+  assert.match(
+    version.stdout,
+    /Server: Longshore\n Engine:\n {2}Version: +0.1.0\n {2}API version: +1.51 \(minimum version 1.24\)/,
+  );
+  const info = await docker(socket, ['info']);
+  assert.equal(info.code, 0, info.stderr);
+  for (const line of ['Containers: 3', 'Storage Driver: overlay2', 'Backing Filesystem: ext4', 'Total Memory: 1GiB']) {
+    assert.ok(info.stdout.includes(line), line);
+  }
+  assert.match(info.stdout, /Insecure Registries:\n {2}registry:5000\n {2}127.0.0.0\/8/);
+});
+
+test('events are answered when the watch stands, with all digits of their time', async (t) => {
+  let asked: WatchEventsRequest | undefined;
+  const happened = Promise.withResolvers<void>();
+  const { socket } = await startEngine(t, {
+    events: {
+      async *watchEvents(request) {
+        asked = request;
+        yield { cursor: 0 };
+        await happened.promise;
+        yield {
+          cursor: 1,
+          type: 'container',
+          action: 'start',
+          actorId: 'c1',
+          attributes: { image: 'busybox', name: 'web' },
+          timeNs: 1_700_000_000_123_456_789n,
+        };
+        yield { cursor: 2, type: 'volume', action: 'create', actorId: 'v', timeNs: 1_700_000_001_000_000_000n };
+      },
+    },
+  });
+  const filters = encodeURIComponent('{"type":{"container":true},"container":["we"],"label":["a=b"]}');
+  const response = await begin(socket, `GET /events?since=1700000000&until=1700000009.5&filters=${filters}`);
+  assert.equal(response.statusCode, 200);
+  assert.equal(asked?.sinceNs, 1_700_000_000_000_000_000n);
+  assert.equal(asked?.untilNs, 1_700_000_009_500_000_000n);
+  assert.deepEqual(asked?.filter?.types, ['container']);
+  assert.deepEqual(asked?.filter?.containers, ['we']);
+  happened.resolve();
+  const lines = Buffer.concat(await response.toArray())
+    .toString()
+    .trim()
+    .split('\n');
+  assert.equal(
+    lines[0],
+    '{"status":"start","id":"c1","from":"busybox","Type":"container","Action":"start",' +
+      '"Actor":{"ID":"c1","Attributes":{"image":"busybox","name":"web"}},"scope":"local",' +
+      '"time":1700000000,"timeNano":1700000000123456789}',
+  );
+  assert.deepEqual(JSON.parse(lines[1] ?? ''), {
+    Type: 'volume',
+    Action: 'create',
+    Actor: { ID: 'v', Attributes: {} },
+    scope: 'local',
+    time: 1_700_000_001,
+    timeNano: 1_700_000_001_000_000_000,
+  });
 });

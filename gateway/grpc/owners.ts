@@ -6,11 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { clientCredentials, parseDial } from '../../kit/rpc/endpoint.ts';
 import { endpointOf, type ServiceConfig, type TlsFiles } from '../../kit/service.ts';
+import { errors } from '../errors.ts';
 import type { Owner } from '../peers.ts';
 
 /** Connections to the owners for calls that are passed on as they are. */
 export interface Owners {
-  /** Waits a while for an owner that is down. Throws when it stays so. */
+  /** Waits a while for an owner that is down. UNAVAILABLE, SERVICE_UNAVAILABLE when it stays so. */
   session(owner: Owner): Promise<ClientHttp2Session>;
   close(): void;
 }
@@ -39,7 +40,7 @@ export function openOwners(config: ServiceConfig): Owners {
           return await (sessions.get(owner) ?? open(owner));
         } catch (cause) {
           if (Date.now() > giveUp) {
-            throw new Error(`${owner} does not answer at ${endpointOf(config, owner)}`, { cause });
+            throw errors.serviceUnavailable({ service: owner, endpoint: endpointOf(config, owner) }, { cause });
           }
           await delay(retryMs);
         }

@@ -3,30 +3,34 @@ import {
   type ClientHttp2Stream,
   constants,
   type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { refuseCall, statusTrailers } from './answer.ts';
+import type { ServiceError } from '../../kit/errors.ts';
+import { errors } from '../errors.ts';
+import type { Owner } from '../peers.ts';
+import { errorTrailers, refuseCall } from './answer.ts';
 
 /** Passes a call on to its owner as it is: messages both ways as fast as the slower side takes them, trailers, cancellation. */
 export function passOn(
   up: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   session: ClientHttp2Session,
+  owner: Owner,
   read: readonly Buffer[] = [],
 ): void {
   const { ':authority': _authority, host: _host, 'longshore-caller': _caller, ...rest } = headers;
   const down = session.request({ ...rest, ':authority': 'localhost' }, { endStream: false });
   for (const bytes of read) down.write(bytes);
   up.pipe(down);
-  answerFrom(down, up);
+  answerFrom(down, up, errors.connectionLost({ service: owner }));
 
   up.on('close', () => down.close(constants.NGHTTP2_CANCEL));
   up.on('error', () => down.close(constants.NGHTTP2_CANCEL));
 }
 
-function answerFrom(down: ClientHttp2Stream, up: ServerHttp2Stream): void {
-  const lost = statusTrailers('UNAVAILABLE', 'the connection to the owner of this service was lost');
-  let trailers: IncomingHttpHeaders = lost;
+function answerFrom(down: ClientHttp2Stream, up: ServerHttp2Stream, lost: ServiceError): void {
+  let trailers: OutgoingHttpHeaders = errorTrailers(lost);
   down.on('response', (headers, flags) => {
     if (up.destroyed) return;
     if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) {
@@ -44,6 +48,6 @@ function answerFrom(down: ClientHttp2Stream, up: ServerHttp2Stream): void {
   down.on('close', () => {
     if (up.destroyed) return;
     if (up.headersSent) up.end();
-    else refuseCall(up, 'UNAVAILABLE', 'the connection to the owner of this service was lost');
+    else refuseCall(up, lost);
   });
 }

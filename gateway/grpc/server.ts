@@ -1,6 +1,7 @@
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { messageOf } from '../../kit/errors.ts';
+import { isServiceError, messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
+import { errors } from '../errors.ts';
 import type { Owner } from '../peers.ts';
 import type { Traffic } from '../traffic.ts';
 import { refuseCall } from './answer.ts';
@@ -35,18 +36,14 @@ export function grpcServer(owners: Owners, traffic: Traffic, log: Logger): Http2
       return;
     }
     const method = methods().find(path);
-    if (method === undefined) refuseCall(stream, 'UNIMPLEMENTED', `there is no method ${path}`);
-    else if (!method.isPublic) refuseCall(stream, 'PERMISSION_DENIED', `${path} is for the coordinator alone`);
+    if (method === undefined) refuseCall(stream, errors.unknownMethod({ method: path }));
+    else if (!method.isPublic) refuseCall(stream, errors.coordinatorOnly({ method: path }));
     else await pass(stream, headers, method.owner);
   }
 
   async function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, owner: Owner, read?: Buffer[]) {
-    try {
-      const session = await owners.session(owner);
-      if (!stream.destroyed) passOn(stream, headers, session, read);
-    } catch (error) {
-      refuseCall(stream, 'UNAVAILABLE', messageOf(error));
-    }
+    const session = await owners.session(owner);
+    if (!stream.destroyed) passOn(stream, headers, session, owner, read);
   }
 
   const server = createServer({ settings: { initialWindowSize: 256 * 1024 } });
@@ -56,7 +53,9 @@ export function grpcServer(owners: Owners, traffic: Traffic, log: Logger): Http2
       traffic.enter(() => stream.headersSent),
     );
     stream.on('error', (error) => log.debug({ err: error, path: headers[':path'] }, 'call broken off'));
-    answer(stream, headers).catch((error: unknown) => refuseCall(stream, 'INTERNAL', messageOf(error)));
+    answer(stream, headers).catch((error: unknown) => {
+      refuseCall(stream, isServiceError(error) ? error : errors.badMessage({ problem: messageOf(error) }));
+    });
   });
   server.on('sessionError', (error) => log.debug({ err: error }, 'connection broken off'));
   return server;
