@@ -13,7 +13,7 @@ export function progress(): { say: (what: string) => void; end: () => void } {
     };
   }
   return {
-    say: (what) => stderr.write(`\r\x1b[K${what.slice(0, (stderr.columns ?? 80) - 1)}`),
+    say: (what) => stderr.write(`\r\x1b[K${what.slice(0, (stderr.columns || 80) - 1)}`),
     end: () => stderr.write('\r\x1b[K'),
   };
 }
