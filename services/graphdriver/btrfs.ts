@@ -7,6 +7,7 @@ import { parseSize } from './byte-size.ts';
 import type { LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';
 import { openHome } from './home.ts';
+import { setRootAttributes } from './root-attributes.ts';
 import { sweepHome } from './sweep.ts';
 import type { WorkerPool } from './work/worker-pool.ts';
 
@@ -22,8 +23,12 @@ export function openBtrfs(directory: string, { btrfs, pool }: { btrfs: Btrfs; po
   const home = openHome(subvolumes);
 
   function makeSubvolume(name: string, parent: LayerId | undefined): void {
-    if (parent === undefined) btrfs.createSubvolume(subvolumes, name);
-    else btrfs.snapshot(home.path(parent), subvolumes, name);
+    if (parent !== undefined) {
+      btrfs.snapshot(home.path(parent), subvolumes, name);
+      return;
+    }
+    btrfs.createSubvolume(subvolumes, name);
+    setRootAttributes(join(subvolumes, name), undefined);
   }
 
   async function destroy(path: string, name: string): Promise<void> {

@@ -42,10 +42,11 @@ export function createDriverControl(options: {
   mounts: Mounts;
   records: Records;
   pool: WorkerPool;
+  readers: WorkerPool;
   bootId: string;
   log: Logger;
 }): DriverControl {
-  const { mounts, records, pool, bootId, log } = options;
+  const { mounts, records, pool, readers, bootId, log } = options;
   let current: OpenDriver | undefined;
   let previous: Promise<unknown> = Promise.resolve();
 
@@ -86,7 +87,7 @@ export function createDriverControl(options: {
     const driver = choice.open();
     const layerRecords = openLayerRecords(records, choice.name);
     await reconcile({ driver, layerRecords, records, bootId, log });
-    current = { layers: createLayers({ driver, layerRecords, records, pool, bootId, log }), because };
+    current = { layers: createLayers({ driver, layerRecords, records, pool, readers, bootId, log }), because };
     log.info({ driver: choice.name, because }, 'the layers are open');
     return current;
   }

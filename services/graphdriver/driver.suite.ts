@@ -120,6 +120,18 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
       assert.deepEqual([mode & 0o7777, uid, gid], [0o711, 3, 4]);
     });
 
+    prove('a root that no archive describes is open to all, whatever the umask', async (driver) => {
+      const before = process.umask(0o077);
+      try {
+        await seal(driver, 'base', [], [{ path: 'taken/for/granted' }]);
+        await driver.create(layerId('box'), ids('base'), {});
+      } finally {
+        process.umask(before);
+      }
+      const view = driver.mount(layerId('box'), chain(['base'], true));
+      for (const path of ['.', 'taken', 'taken/for']) assert.equal(statSync(join(view, path)).mode & 0o7777, 0o755);
+    });
+
     prove('a container may read its own mount after the view is gone', async (driver) => {
       await seal(driver, 'base', [], [{ path: 'file', content: 'base' }]);
       await driver.create(layerId('box'), ids('base'), {});

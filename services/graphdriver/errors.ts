@@ -53,10 +53,6 @@ export const errors = defineErrors('graphdriver', {
     message: (m: { parent: string }) =>
       `layer ${m.parent} is writable, and only a sealed layer can be a parent: commit it first`,
   },
-  layerNotWritable: {
-    code: 'FAILED_PRECONDITION',
-    message: (m: { layer: string }) => `layer ${m.layer} is sealed and was not created by CreateLayer`,
-  },
   chainTooDeep: {
     code: 'FAILED_PRECONDITION',
     message: (m: { layer: string; depth: number; limit: number }) =>

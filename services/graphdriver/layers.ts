@@ -64,12 +64,14 @@ export interface LayersOptions {
   layerRecords: LayerRecords;
   records: Records;
   pool: WorkerPool;
+  /** Threads that wait for their callers to read: a slow one must not hold up what changes layers. */
+  readers: WorkerPool;
   bootId: string;
   log: Logger;
 }
 
 export function createLayers(options: LayersOptions): Layers {
-  const { driver, layerRecords, records, pool, bootId, log } = options;
+  const { driver, layerRecords, records, pool, readers, bootId, log } = options;
   const queue = createKeyedQueue();
   const sweep = createBackgroundSweep(driver, log);
   sweep.soon();
@@ -258,8 +260,9 @@ export function createLayers(options: LayersOptions): Layers {
       }));
     },
 
-    pack: (layer, signal) => reading(layer, signal, (source) => pool.stream('pack', { source }, signal)),
-    listChanges: (layer, signal) => reading(layer, signal, (source) => pool.stream('listChanges', { source }, signal)),
+    pack: (layer, signal) => reading(layer, signal, (source) => readers.stream('pack', { source }, signal)),
+    listChanges: (layer, signal) =>
+      reading(layer, signal, (source) => readers.stream('listChanges', { source }, signal)),
 
     async unmountAllBut(keep) {
       const problems: string[] = [];

@@ -7,7 +7,7 @@ import type { Chain, LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';
 import { filesystemName } from './filesystem-name.ts';
 import { openHome } from './home.ts';
-import { copyRootAttributes } from './root-attributes.ts';
+import { setRootAttributes } from './root-attributes.ts';
 import { sweepHome } from './sweep.ts';
 import type { WorkerPool } from './work/worker-pool.ts';
 
@@ -40,7 +40,7 @@ export function openOverlay2(directory: string, { mounts, pool }: { mounts: Moun
     const path = join(directory, name);
     mkdirSync(path, 0o710);
     for (const inner of directories) mkdirSync(join(path, inner), 0o755);
-    if (parent !== undefined) copyRootAttributes(diff(parent), join(path, 'diff'));
+    setRootAttributes(join(path, 'diff'), parent === undefined ? undefined : diff(parent));
   }
 
   function unmount(layer: LayerId): void {

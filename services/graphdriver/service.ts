@@ -22,9 +22,10 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const { dataRoot, log } = config;
   const bootId = surroundings.bootId ?? hostBootId();
   const records = openRecords(join(dataRoot, 'graphdriver', 'layers.db'), { migrations, exclusive: true });
-  const pool = createWorkerPool();
+  const pool = createWorkerPool({ threads: 2 });
+  const readers = createWorkerPool({ threads: 4 });
   const control = openControl(records, { bootId });
-  const driverControl = createDriverControl({ dataRoot, mounts: createMounts(), records, pool, bootId, log });
+  const driverControl = createDriverControl({ dataRoot, mounts: createMounts(), records, pool, readers, bootId, log });
 
   let served: Served | undefined;
   let isServing = false;
@@ -36,7 +37,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const close = async () => {
     await served?.stop();
     driverControl.close();
-    await pool.stop();
+    await Promise.all([pool.stop(), readers.stop()]);
     records.close();
   };
 

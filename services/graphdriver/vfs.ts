@@ -7,6 +7,7 @@ import type { LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';
 import { filesystemName } from './filesystem-name.ts';
 import { openHome } from './home.ts';
+import { setRootAttributes } from './root-attributes.ts';
 import { sweepHome } from './sweep.ts';
 import type { WorkerPool } from './work/worker-pool.ts';
 
@@ -25,7 +26,8 @@ export function openVfs(directory: string, { mounts, pool }: { mounts: Mounts; p
   async function copyOfParent(layer: LayerId, parent: LayerId | undefined): Promise<string> {
     const name = home.temporaryName(layer);
     const path = join(home.directory, name);
-    mkdirSync(path, 0o755);
+    mkdirSync(path);
+    setRootAttributes(path, undefined);
     try {
       if (parent !== undefined) await pool.run('copy', { from: fromText(home.path(parent)), to: fromText(path) });
     } catch (error) {

@@ -38,6 +38,8 @@ export function openDirectories(rootPath: ByteString, lowers: readonly ByteStrin
     const parent = reach(parentPath, entry);
     try {
       mkdirAt(parent, toBytes(name), 0o755);
+      // Whatever this process's umask is.
+      chmodAt(parent, toBytes(name), 0o755);
       copyAttributes(below, path, parent, name);
     } catch (error) {
       if (hasCode(error, 'EEXIST')) throw new BadArchive(entry, `it is below ${path}, a symlink that leads nowhere`);
