@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { CallContext, ServiceImplementation, TsProtoServiceDefinition } from 'nice-grpc';
 import type { Role } from '../kit/roles.ts';
 import { type Door, wentAway } from './calls.ts';
@@ -90,4 +91,10 @@ function cutShort({ role, ended }: Entrance) {
 
 function isStream(request: unknown): request is AsyncIterable<unknown> {
   return typeof request === 'object' && request !== null && Symbol.asyncIterator in request;
+}
+
+/** Throws when the caller went away: its frames have then ended as if they were all, a little before the signal says so. */
+export async function isStillThere(signal: AbortSignal): Promise<void> {
+  await turn();
+  signal.throwIfAborted();
 }

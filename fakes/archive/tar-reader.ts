@@ -34,6 +34,7 @@ export function inflated(archive: Buffer): Buffer {
 export function entriesOf(tar: Buffer): TarEntry[] {
   const entries: TarEntry[] = [];
   let longName: string | undefined;
+  if (tar.length === 0) throw new ArchiveProblem('archive', 'is empty');
   for (let at = 0; at < tar.length; ) {
     const header = tar.subarray(at, at + block);
     if (header.every((byte) => byte === 0)) break;

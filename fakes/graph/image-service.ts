@@ -14,6 +14,7 @@ import {
   TagImageRequest,
   TagImageResponse,
 } from '../../proto/gen/longshore/graph/v1/image.ts';
+import { isStillThere } from '../controlled.ts';
 import type { Life } from '../fake.ts';
 import { repeatable } from '../repeatable.ts';
 import { errors } from './errors.ts';
@@ -70,19 +71,21 @@ export function imageService(parts: {
       for (const id of deleted.slice(1)) await layers()?.remove(id.replace('sha256:', ''));
       return { outcome: OUTCOME_DONE, untagged, deleted };
     }),
-    async *loadImages(requests) {
+    async *loadImages(requests, { signal }) {
       needInit();
       const chunks: Buffer[] = [];
       for await (const { chunk } of requests) chunks.push(chunk);
+      await isStillThere(signal);
       for await (const event of intake.load(Buffer.concat(chunks))) {
         yield 'status' in event
           ? { event: { $case: 'progress', value: event } }
           : { event: { $case: 'loaded', value: event } };
       }
     },
-    async *importImage(requests) {
+    async *importImage(requests, { signal }) {
       needInit();
       const { header, archive } = await received(requests);
+      await isStillThere(signal);
       for await (const event of intake.importRoot(header, archive)) {
         yield typeof event === 'string'
           ? { event: { $case: 'imageId', value: event } }
@@ -105,7 +108,13 @@ async function received(requests: AsyncIterable<ImportImageRequest>) {
 
 function matches(image: StoredImage, { references, labels, dangling }: ListImagesRequest): boolean {
   const patterns = references.map(
-    (text) => new RegExp(`^${RegExp.escape(text).replaceAll('\\*', '[^/]*').replaceAll('\\?', '[^/]')}(:[^:/]+)?$`),
+    (text) =>
+      new RegExp(
+        `^${text
+          .replace(/[^\w*?/-]/g, '\\$&')
+          .replaceAll('*', '[^/]*')
+          .replaceAll('?', '[^/]')}(:[^:/]+)?$`,
+      ),
   );
   const own = image.file.config?.Labels ?? {};
   return (

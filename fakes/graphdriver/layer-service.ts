@@ -13,6 +13,7 @@ import {
   UnmountLayerRequest,
   UnmountLayerResponse,
 } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
+import { isStillThere } from '../controlled.ts';
 import type { Life } from '../fake.ts';
 import { repeatable } from '../repeatable.ts';
 import { changesOf } from './changes.ts';
@@ -28,14 +29,16 @@ export function layerService(
   needInit: () => unknown,
 ): LayerServiceImplementation {
   return {
-    async applyLayer(frames) {
+    async applyLayer(frames, { signal }) {
       needInit();
       const { header, chunks } = await opened(frames);
       checkLabels(header.labels);
       const known = store.known(header);
       if (known !== undefined) return store.apply(header, Buffer.alloc(0));
       const path = header.source?.$case === 'path' ? header.source.value : undefined;
-      return store.apply(header, path === undefined ? await joined(chunks) : await fileUnder(dataRoot, path));
+      const archive = path === undefined ? await joined(chunks) : await fileUnder(dataRoot, path);
+      await isStillThere(signal);
+      return store.apply(header, archive);
     },
     createLayer: repeatable(records, CreateLayerRequest, CreateLayerResponse, (request) => {
       needInit();
