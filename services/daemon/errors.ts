@@ -49,12 +49,13 @@ export const errors = defineErrors('daemon', {
   containerRunning: {
     code: 'FAILED_PRECONDITION',
     message: (m: { container: string; name: string; status: string }) =>
-      `cannot remove container "/${m.name}": container is ${m.status}: ` +
-      'stop the container before removing or force remove',
+      `cannot remove container "/${m.name}": container is ${m.status}` +
+      (m.status === 'paused' ? ' and must be unpaused first' : ': stop the container before removing or force remove'),
   },
   containerNotRunning: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { container: string }) => `container ${m.container} is not running`,
+    message: (m: { container: string; name?: string; verb?: string }) =>
+      `${m.verb === undefined ? '' : `cannot ${m.verb} container: ${m.name}: `}container ${m.container} is not running`,
   },
   containerPaused: {
     code: 'FAILED_PRECONDITION',
@@ -75,7 +76,7 @@ export const errors = defineErrors('daemon', {
   },
   removalInProgress: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { container: string }) => `container ${m.container} is marked for removal and cannot be used`,
+    message: (m: { container: string; verb: string }) => `container is marked for removal and cannot be ${m.verb}`,
   },
   killFailed: {
     code: 'DEADLINE_EXCEEDED',

@@ -96,6 +96,7 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>): 
     reservedNames: new Map(),
     held: new Map(),
     earlyExits: new Map(),
+    signalling: new Map(),
     restartTimers: new Map(),
     underWay: new Map(),
     isEnding: false,

@@ -50,6 +50,17 @@ async function deliver(lifecycle: Lifecycle, record: ContainerRecord, signal: nu
 
 /** Sends a signal and says so. False: there is no process any more, and its exit is on the way. */
 export async function sendSignal(lifecycle: Lifecycle, record: ContainerRecord, signal: number): Promise<boolean> {
+  const { signalling } = lifecycle;
+  const sending = send(lifecycle, record, signal);
+  signalling.set(record.id, sending);
+  try {
+    return await sending;
+  } finally {
+    if (signalling.get(record.id) === sending) signalling.delete(record.id);
+  }
+}
+
+async function send(lifecycle: Lifecycle, record: ContainerRecord, signal: number): Promise<boolean> {
   const { processes } = lifecycle.engine.clients.execdriver;
   const { id } = record;
   const { outcome } = await insist((options) =>

@@ -24,6 +24,12 @@ export function exited(lifecycle: Lifecycle, process: ContainerProcess): void {
     return;
   }
   if (!isAlive(record)) return;
+  const signalling = lifecycle.signalling.get(record.id);
+  if (signalling !== undefined) {
+    const again = () => exited(lifecycle, process);
+    void signalling.then(again, again);
+    return;
+  }
   const settled = settleExit(lifecycle, record, process.exit);
   void detached(() => afterExit(lifecycle, settled));
 }

@@ -45,5 +45,5 @@ function isAnEnd(record: ContainerRecord, signal: number): boolean {
 }
 
 function notRunning(record: ContainerRecord) {
-  return errors.containerNotRunning({ container: record.id });
+  return errors.containerNotRunning({ container: record.id, name: record.name, verb: 'kill' });
 }

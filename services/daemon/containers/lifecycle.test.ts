@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { isServiceError } from '../../../kit/errors.ts';
 import { newRequestId } from '../../../kit/rpc/call.ts';
 import { Outcome } from '../../../proto/gen/longshore/contract/v1/outcome.ts';
-import { WaitCondition } from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import { WaitCondition, type WaitContainerResponse } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { call, create, createRequest, happened, newId, recordOf, run, startEngine, until } from '../testing/engine.ts';
 import { exit, refusal } from '../testing/world.ts';
 
@@ -42,7 +42,7 @@ test('a wait for the next exit stands before the start and is told the code; a w
   await call(engine, 'startContainer', { container: id });
   exit(engine.world, id, 7);
   assert.deepEqual((await wait.next()).value, { event: { $case: 'exit', value: { code: 7, error: '' } } });
-  const again = [];
+  const again: WaitContainerResponse[] = [];
   for await (const said of engine.containers.wait(
     { container: id, condition: WaitCondition.WAIT_CONDITION_NOT_RUNNING },
     signal,
@@ -258,4 +258,19 @@ test('the same request id gives the same answer; the same id from another reques
   const crashed = await engine.crash();
   assert.equal((await call(crashed, 'startContainer', { container: id }, start)).outcome, Outcome.OUTCOME_DONE);
   assert.equal(recordOf(crashed, id)?.generation, 1);
+});
+
+test('a signal is told before the exit that it causes, and a restart as kill, die, stop, start, restart', async (t) => {
+  const engine = await startEngine(t);
+  const id = await run(engine);
+  const answered = Promise.withResolvers<void>();
+  engine.world.disturbAnswer = (called) => (called === 'execdriver.signalContainer' ? answered.promise : undefined);
+  const restarting = call(engine, 'restartContainer', { container: id, signal: '' });
+  await until(() => engine.world.processes.get(id)?.exit !== undefined, 'ended');
+  answered.resolve();
+  await restarting;
+  const actions = happened(engine)
+    .filter((event) => event.startsWith('container:'))
+    .map((event) => event.slice('container:'.length));
+  assert.deepEqual(actions, ['create', 'start', 'kill', 'die', 'stop', 'start', 'restart']);
 });

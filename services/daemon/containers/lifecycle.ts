@@ -23,6 +23,8 @@ export interface Lifecycle {
   readonly held: Map<string, number>;
   /** Exits that came before their start was recorded. */
   readonly earlyExits: Map<string, ContainerProcess>;
+  /** Signals that are being sent: an exit is told after the signal that caused it. */
+  readonly signalling: Map<string, Promise<unknown>>;
   /** Restarts by policy that wait for their time. */
   readonly restartTimers: Map<string, NodeJS.Timeout>;
   /** Work that must not run twice at once, by its name. */

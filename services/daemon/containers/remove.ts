@@ -38,7 +38,8 @@ export async function removeContainer(
     const now = repository.get(id);
     if (now === undefined) return absent;
     if (!request.force && isRunning(now)) {
-      throw errors.containerRunning({ container: id, name: now.name, status: now.status });
+      const status = now.status === 'stopping' ? 'running' : now.status;
+      throw errors.containerRunning({ container: id, name: now.name, status });
     }
     await removeNow(lifecycle, now, request.removeVolumes, commit(done));
     return done;

@@ -22,7 +22,8 @@ export function renameContainer(
   const { id } = lifecycle.repository.find(request.container);
   return lifecycle.queue.run(id, () => {
     const record = present(lifecycle, id);
-    if (record.status === 'removing' || record.status === 'dead') throw errors.removalInProgress({ container: id });
+    if (record.status === 'removing' || record.status === 'dead')
+      throw errors.removalInProgress({ container: id, verb: 'renamed' });
     const name = checkedName(request.name);
     if (name === record.name) {
       const problem = 'Renaming a container with the same name as its current name';

@@ -21,7 +21,11 @@ export async function restartContainer(
   if (request.signal !== '') signalNumber(request.signal);
   return lifecycle.queue.run(id, async () => {
     const record = present(lifecycle, id);
-    if (isAlive(record)) await stop(lifecycle, record, stopPlan(lifecycle, record, request, 'restart'));
+    if (isAlive(record)) {
+      await stop(lifecycle, record, stopPlan(lifecycle, record, request, 'restart'));
+      const stopped = present(lifecycle, id);
+      lifecycle.repository.apply({ events: [containerEvent(stopped, 'stop', lifecycle.now())] });
+    }
     await start(lifecycle, startedByHand(present(lifecycle, id)));
     const event = containerEvent(present(lifecycle, id), 'restart', lifecycle.now());
     return lifecycle.repository.apply({ events: [event] }, commit({ outcome: Outcome.OUTCOME_DONE }));

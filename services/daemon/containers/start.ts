@@ -43,7 +43,8 @@ export function startedByHand(record: ContainerRecord): ContainerRecord {
 export async function start<T>(lifecycle: Lifecycle, record: ContainerRecord, commit?: Commit<T>): Promise<void> {
   const { id } = record;
   if (lifecycle.isEnding) throw errors.stopping();
-  if (record.status === 'removing' || record.status === 'dead') throw errors.removalInProgress({ container: id });
+  if (record.status === 'removing' || record.status === 'dead')
+    throw errors.removalInProgress({ container: id, verb: 'started' });
   cancelRestart(lifecycle, id);
   await release(lifecycle, present(lifecycle, id));
 
