@@ -12,6 +12,7 @@ import { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/e
 import { HostServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
+import { UsageServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
 import { readHierarchies } from './cgroups/hierarchies.ts';
 import { openAttachments } from './containers/attachments.ts';
 import { Container } from './containers/container.ts';
@@ -28,6 +29,7 @@ import { processService } from './process-service.ts';
 import { type Estate, openSession, type Session } from './session.ts';
 import { readEngineFacts } from './spec/facts.ts';
 import { streamService } from './stream-service.ts';
+import { usageService } from './usage-service.ts';
 
 export async function start(config: ServiceConfig): Promise<Running> {
   const { dataRoot, execRoot, log } = config;
@@ -59,6 +61,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     served?.setServing(ProcessServiceDefinition, isOpen);
     served?.setServing(StreamServiceDefinition, isOpen);
     served?.setServing(ExecServiceDefinition, isOpen);
+    served?.setServing(UsageServiceDefinition, isOpen);
   });
   const driver = () => sessions.current?.driver ?? fail();
   const execs = () => sessions.current?.execs ?? fail();
@@ -83,6 +86,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
       service(ProcessServiceDefinition, processService({ records, driver, attachments, events, paths }), {
         serving: isOpen,
       }),
+      service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts }), { serving: isOpen }),
       service(ExecServiceDefinition, execService({ records, execs }), { serving: isOpen }),
       service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
     ],

@@ -16,6 +16,7 @@ import { HostServiceDefinition } from '../../../proto/gen/longshore/execdriver/v
 import { ProcessServiceDefinition } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import { ContainerSpec } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { type AttachRequest, StreamServiceDefinition } from '../../../proto/gen/longshore/execdriver/v1/stream.ts';
+import { UsageServiceDefinition } from '../../../proto/gen/longshore/execdriver/v1/usage.ts';
 import { start } from '../service.ts';
 import { serviceElsewhere } from './elsewhere.ts';
 
@@ -103,6 +104,7 @@ function connect(endpoint: string) {
     host: channel.client(HostServiceDefinition),
     process: channel.client(ProcessServiceDefinition),
     exec: channel.client(ExecServiceDefinition),
+    usage: channel.client(UsageServiceDefinition),
     stream: channel.client(StreamServiceDefinition),
   };
 }

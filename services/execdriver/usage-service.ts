@@ -1,0 +1,64 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { idempotent } from '../../kit/outcomes.ts';
+import type { Records } from '../../kit/records.ts';
+import { currentCall } from '../../kit/rpc/call.ts';
+import {
+  UpdateResourcesRequest,
+  UpdateResourcesResponse,
+  type UsageServiceImplementation,
+} from '../../proto/gen/longshore/execdriver/v1/usage.ts';
+import { readHierarchies } from './cgroups/hierarchies.ts';
+import type { Container } from './containers/container.ts';
+import type { ExecDriver } from './containers/exec-driver.ts';
+import { errors } from './errors.ts';
+import { outcomeMessage } from './messages.ts';
+import type { EngineFacts } from './spec/facts.ts';
+import { listProcesses } from './usage/processes.ts';
+import { sampleUsage } from './usage/sample.ts';
+import { updateResources } from './usage/update.ts';
+
+const intervalMs = 1000;
+
+export function usageService(parts: {
+  records: Records;
+  driver: () => ExecDriver;
+  facts: EngineFacts;
+}): UsageServiceImplementation {
+  const { records, driver, facts } = parts;
+  const living = (id: string): Container => {
+    const container = driver().get(id);
+    if (!container.isLiving) throw errors.notRunning({ id });
+    return container;
+  };
+
+  return {
+    async *watchUsage({ id, once }, { signal }) {
+      const container = living(id);
+      const hierarchies = readHierarchies();
+      const ended = container.ended.then(() => true);
+      for (let isOver = false; !isOver && container.pid !== undefined; ) {
+        yield { usage: sampleUsage(hierarchies, container.record.terms.cgroup, container.pid) };
+        isOver = once || (await Promise.race([ended, delay(intervalMs, false, { signal, ref: false })]));
+      }
+    },
+
+    listProcesses: async ({ id }) => ({ processes: listProcesses(readHierarchies(), living(id).record.terms.cgroup) }),
+
+    updateResources: (request) =>
+      idempotent(
+        {
+          records,
+          call: currentCall(),
+          request: UpdateResourcesRequest.encode(request).finish(),
+          encode: (answer) => UpdateResourcesResponse.encode(answer).finish(),
+          decode: (bytes) => UpdateResourcesResponse.decode(bytes),
+        },
+        () => {
+          const { id, resources } = request;
+          if (resources === undefined) throw errors.badSpec({ field: 'resources', detail: 'nothing to update' });
+          updateResources(readHierarchies(), living(id).record.terms.cgroup, resources, facts);
+          return { outcome: outcomeMessage('done') };
+        },
+      ),
+  };
+}
