@@ -29,6 +29,13 @@ function processOf(t: TestContext) {
     ...clients,
     config,
     kill,
+    /** Gives the exit code. */
+    async terminate() {
+      const stopped = child ?? assert.fail('it was not launched');
+      stopped.kill('SIGTERM');
+      await once(stopped, 'exit');
+      return stopped.exitCode;
+    },
     async launch() {
       const main = join(import.meta.dirname, 'main.ts');
       const roots = ['--data-root', config.dataRoot, '--exec-root', config.execRoot];
@@ -63,6 +70,14 @@ test('killed in the middle of an archive, it comes back with nothing of it', { s
   assert.deepEqual(readdirSync(home).sort(), emptyHome);
   const { outcome } = await layers.applyLayer(framesOf({ id }, archiveOf({ path: 'whole' })));
   assert.equal(outcome, Outcome.OUTCOME_DONE);
+});
+
+test('told to stop, it ends without an error, also with idle threads', { skip }, async (t) => {
+  const { launch, init, layers, terminate } = processOf(t);
+  await launch();
+  await init();
+  await layers.applyLayer(framesOf({ id: randomId() }, archiveOf({ path: 'file' })));
+  assert.equal(await terminate(), 0);
 });
 
 test('killed under a mounted layer, the view stays and its files too', { skip }, async (t) => {

@@ -150,7 +150,12 @@ export function createWorkerPool({ threads = 2, idleMs = 5000 }: WorkerPoolOptio
     async stop() {
       isStopped = true;
       for (const { reject } of waiting.splice(0)) reject(errors.stopping());
-      await Promise.all(Array.from(all, ({ worker }) => worker.terminate()));
+      const ended = Array.from(all, ({ worker }) => {
+        // Without a reference to one that was idle, the process would end before this does.
+        worker.ref();
+        return worker.terminate();
+      });
+      await Promise.all(ended);
     },
   };
 }
