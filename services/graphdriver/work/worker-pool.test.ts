@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { archiveOf } from '../archive/archive.fixture.ts';
 import { BadArchive } from '../archive/entry.ts';
@@ -137,4 +139,15 @@ test('a pool that is stopped ends its jobs', { skip }, async (t) => {
   await started.promise;
   await pool.stop();
   await Promise.all([running, queued]);
+});
+
+test('a process that has only idle threads left sees its pool stop', async () => {
+  const script = `
+    const { createWorkerPool } = await import(${JSON.stringify(new URL('./worker-pool.ts', import.meta.url).href)});
+    const pool = createWorkerPool();
+    await pool.run('delete', { path: '/nowhere/at/all' });
+    await pool.stop();
+    console.log('stopped');`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  assert.equal(stdout, 'stopped\n');
 });
