@@ -141,13 +141,16 @@ test('a pool that is stopped ends its jobs', { skip }, async (t) => {
   await Promise.all([running, queued]);
 });
 
-test('a process that has only idle threads left sees its pool stop', async () => {
+test('a process that has only idle threads left sees its pool stop', async (t) => {
+  const { directory } = setUp(t);
   const script = `
     const { createWorkerPool } = await import(${JSON.stringify(new URL('./worker-pool.ts', import.meta.url).href)});
     const pool = createWorkerPool();
     await pool.run('delete', { path: '/nowhere/at/all' });
     await pool.stop();
     console.log('stopped');`;
-  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+  const program = join(directory, 'program.mjs');
+  writeFileSync(program, script);
+  const { stdout } = await promisify(execFile)(process.execPath, [program]);
   assert.equal(stdout, 'stopped\n');
 });
