@@ -1,4 +1,5 @@
 import type { Control } from '../../kit/control.ts';
+import { createKeyedQueue } from '../../kit/queue.ts';
 import { type ControlServiceImplementation, InitRequest } from '../../proto/gen/longshore/execdriver/v1/control.ts';
 import type { Session } from './session.ts';
 
@@ -15,25 +16,29 @@ export function controlService(parts: {
   identity: { version: string; dataRoot: string; execRoot: string };
 }): ControlServiceImplementation {
   const { control, sessions, identity } = parts;
+  const queue = createKeyedQueue();
   return {
     identify: async () => ({ identity: { ...identity, pid: process.pid, ...control.fence() } }),
 
-    async init(request) {
-      const accepted = control.accept(request.fence, encodePolicy(request));
-      const { engineId } = control.fence();
-      const isOpen = accepted.unchanged && sessions.current !== undefined;
-      const session = isOpen ? sessions.current : await sessions.open(request, engineId);
-      accepted.remember();
-      const { runtime, monitor, warnings, adopted } = session;
-      return { runtime, monitor, warnings: [...warnings], adopted };
-    },
+    // One after the other: each takes over from the one before.
+    init: (request) =>
+      queue.run('policy', async () => {
+        const accepted = control.accept(request.fence, encodePolicy(request));
+        const { engineId } = control.fence();
+        const isOpen = accepted.unchanged && sessions.current !== undefined;
+        const session = isOpen ? sessions.current : await sessions.open(request, engineId);
+        accepted.remember();
+        const { runtime, monitor, warnings, adopted } = session;
+        return { runtime, monitor, warnings: [...warnings], adopted };
+      }),
 
-    async drain({ keep }) {
-      const problems = (await sessions.current?.drain(new Set(keep))) ?? [];
-      sessions.close();
-      control.forget();
-      return { problems };
-    },
+    drain: ({ keep }) =>
+      queue.run('policy', async () => {
+        const problems = (await sessions.current?.drain(new Set(keep))) ?? [];
+        sessions.close();
+        control.forget();
+        return { problems };
+      }),
   };
 }
 

@@ -191,4 +191,46 @@ suite('containers', { skip }, () => {
     assert.equal((await again.next()).value?.cursor, after + 1);
     await again.return?.();
   });
+
+  test('a kill for want of memory is told at once, though the container lives on', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const watch = bench.clients.process.watchContainers({})[Symbol.asyncIterator]();
+    await watch.next();
+    const hog = 'x=$(head -c 200000000 /dev/zero | tr "\\0" x)';
+    const id = await bench.run(['sh', '-c', `sh -c '${hog}'; sh -c '${hog}'; sleep 1000`], {
+      resources: { memory: 20_000_000 },
+    });
+    const kinds = [await watch.next(), await watch.next(), await watch.next()].map(({ value }) => value?.event);
+    assert.deepEqual(kinds, [
+      ProcessEvent.PROCESS_EVENT_STARTED,
+      ProcessEvent.PROCESS_EVENT_OOM,
+      ProcessEvent.PROCESS_EVENT_OOM,
+    ]);
+    assert.equal((await processOf(bench, id)).state, ProcessState.PROCESS_STATE_RUNNING);
+    await watch.return?.();
+  });
+
+  test('who waits for a start that cannot be is told', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = newId();
+    const { promise: ready, resolve } = Promise.withResolvers<void>();
+    const attached = reasonOf(bench.attach(id, { ready: resolve }));
+    await ready;
+    assert.equal(await reasonOf(bench.run(['true'], { user: 'ghost' }, id)), 'UNKNOWN_USER');
+    assert.equal(await attached, 'UNKNOWN_USER');
+  });
+
+  test('started again at once, a container can be attached each time', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const id = newId();
+    for (let generation = 1; generation <= 10; generation++) {
+      const attached = bench.attach(id);
+      await bench.run(['echo', `${generation}`], {}, id, generation);
+      assert.equal(`${(await attached).stdout}`, `${generation}\n`);
+      await bench.wait(id, generation);
+    }
+  });
 });

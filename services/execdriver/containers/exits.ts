@@ -9,11 +9,14 @@ import { nowNs } from '../clock.ts';
 import type { Paths } from '../paths.ts';
 import type { Container } from './container.ts';
 import type { ContainerEvent } from './events.ts';
+import { watchOom } from './oom-watch.ts';
 import { processExit } from './process-exit.ts';
 import type { ContainerRecords, ExitFact, ProcessMark } from './record.ts';
 
 /** As Docker answers for a container of which nobody knows how it ended. */
 const unknownCode = 255;
+
+const sigkill = 9;
 
 /**
  * Learns how containers end. The monitor writes the code into a file; when it has done so, all output is in the log and has
@@ -43,44 +46,59 @@ export function watchExits(parts: {
   const { containers, records, containerRecords, events, paths, hierarchies, log } = parts;
   const following = new Map<Container, () => void>();
 
-  const record = (container: Container, fact: ExitFact) => {
+  const record = (container: Container, end: Omit<ExitFact, 'oomKilled'>) => {
     following.get(container)?.();
     following.delete(container);
     const { init: _, ...rest } = container.record;
-    const ended = { ...rest, state: 'exited' as const, init: undefined, exit: fact };
+    const kills = oomKills(hierarchies, rest.terms.cgroup);
+    const fact = { ...end, oomKilled: Math.max(kills, rest.oomKills) > 0 };
+    const ended = { ...rest, state: 'exited' as const, init: undefined, exit: fact, oomKills: kills };
     records.transaction(() => {
       container.record = ended;
       containerRecords.save(ended);
-      if (fact.oomKilled) events.append({ kind: 'oom', record: ended, timeNs: fact.timeNs });
+      if (kills > rest.oomKills) events.append({ kind: 'oom', record: ended, timeNs: fact.timeNs });
       events.append({ kind: 'exited', record: ended, timeNs: fact.timeNs });
     });
     rmSync(paths.exitFileOf(ended.id), { force: true });
     // What shared the pid namespace of others has not ended with its init.
-    signalAll(hierarchies, ended.terms.cgroup, 9);
+    signalAll(hierarchies, ended.terms.cgroup, sigkill);
     log.info({ container: ended.id.slice(0, 12), code: fact.code, oomKilled: fact.oomKilled }, 'exited');
     container.end(fact);
     parts.onEnded(container);
   };
 
-  const oomKilled = (container: Container) => oomKills(hierarchies, container.record.terms.cgroup) > 0;
-
   const settle = (container: Container) => {
     if (!container.isLiving) return;
     const file = readExitFile(paths.exitFileOf(container.record.id));
-    if (file) record(container, { ...file, oomKilled: oomKilled(container), unknown: false });
+    if (file) record(container, { ...file, unknown: false });
   };
 
   const giveUp = (container: Container) => {
     settle(container);
-    if (!container.isLiving) return;
-    record(container, { code: unknownCode, oomKilled: oomKilled(container), timeNs: nowNs(), unknown: true });
+    if (container.isLiving) record(container, { code: unknownCode, timeNs: nowNs(), unknown: true });
+  };
+
+  const tellOom = (container: Container) => {
+    const kills = oomKills(hierarchies, container.record.terms.cgroup);
+    if (!container.isLiving || kills <= container.record.oomKills) return;
+    records.transaction(() => {
+      container.record = { ...container.record, oomKills: kills };
+      containerRecords.save(container.record);
+      events.append({ kind: 'oom', record: container.record, timeNs: nowNs() });
+    });
   };
 
   const follow = (container: Container) => {
     following.get(container)?.();
     const { init, monitor } = container.record;
     let stop = () => {};
-    following.set(container, () => stop());
+    const { id, terms } = container.record;
+    const stopOom = terms.limitsMemory ? watchOom(paths.bundleOf(id), () => tellOom(container)) : () => {};
+    following.set(container, () => {
+      stop();
+      stopOom();
+    });
+    if (terms.limitsMemory) tellOom(container);
     const until = async (process: ProcessMark | undefined) => {
       if (process === undefined) return;
       const exit = processExit(process);

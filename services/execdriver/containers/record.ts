@@ -29,6 +29,7 @@ export interface Terms {
   cgroup: string;
   tty: boolean;
   additionalGroups: readonly string[];
+  limitsMemory: boolean;
   openStdin: boolean;
   stdinOnce: boolean;
   /** `none`: nothing is kept. */
@@ -50,6 +51,8 @@ export interface ContainerRecord {
   /** Nanoseconds since 1970; 0: not started. */
   startedNs: bigint;
   exit: ExitFact | undefined;
+  /** Of its processes, killed by the kernel for want of memory, as far as has been told. */
+  oomKills: number;
 }
 
 export const migrations = [

@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isServiceError } from '../../../kit/errors.ts';
 import { startTimeOf } from '../../../kit/linux/process.ts';
 import type { Logger } from '../../../kit/log.ts';
@@ -23,6 +24,7 @@ import type { Attachments } from './attachments.ts';
 import { Container } from './container.ts';
 import type { ContainerEvent } from './events.ts';
 import type { Exits } from './exits.ts';
+import { processExit } from './process-exit.ts';
 import type { ContainerRecord, ContainerRecords, Terms } from './record.ts';
 import type { Remains } from './remains.ts';
 import { startError } from './start-error.ts';
@@ -64,24 +66,33 @@ export type Settle = (record: ContainerRecord, settle: () => void) => void;
  * life finds the record and finishes or undoes it (adopt.ts).
  */
 export async function startContainer(parts: StartParts, request: StartRequest, settle: Settle): Promise<void> {
-  const { attachments } = parts;
+  const { id, spec } = request;
+  try {
+    await start(parts, request, settle);
+  } catch (error) {
+    const failure = isServiceError(error, 'RUNTIME_FAILED')
+      ? startError('create', error.metadata.detail ?? '', spec.args[0] ?? '', error)
+      : error;
+    // Who waits for the start need not wait any more.
+    if (isServiceError(failure)) parts.attachments.failWaiting(id, failure);
+    throw failure;
+  }
+}
+
+async function start(parts: StartParts, request: StartRequest, settle: Settle): Promise<void> {
   const { id, generation, spec } = request;
   const runtime = await parts.runtimes.get(spec.runtime);
   const terms = termsOf(id, spec, runtime.name, parts.cgroupParent);
   const oci = await translate(parts, spec, terms);
+  await clearPrevious(parts, id);
 
-  const previous = parts.containers.get(id);
-  if (previous) {
-    await parts.remains.clear({ id, ...previous.record.terms });
-    parts.onForgotten(id);
-  }
   const container = new Container(startingRecord(id, generation, terms, parts.bootId));
   parts.containerRecords.save(container.record);
   parts.containers.set(id, container);
   try {
     for (const warning of parts.stray.claim()) parts.log.warn(warning);
     const { initPid, monitorPid } = await create(parts, container, runtime, oci);
-    attachments.joinWaiting(container);
+    parts.attachments.joinWaiting(container);
     await runtime.start(id);
     const running: ContainerRecord = {
       ...container.record,
@@ -97,19 +108,32 @@ export async function startContainer(parts: StartParts, request: StartRequest, s
     });
   } catch (error) {
     await undo(parts, container);
-    const failure = isServiceError(error, 'RUNTIME_FAILED')
-      ? startError('create', error.metadata.detail ?? '', spec.args[0] ?? '', error)
-      : error;
-    if (isServiceError(failure)) attachments.failWaiting(id, failure);
-    throw failure;
+    throw error;
   }
   parts.exits.follow(container);
   // It may have ended before its record said that it ran.
   parts.exits.settle(container);
 }
 
+/** A monitor that has written the exit code has only some milliseconds to live. */
+const monitorEndsMs = 2000;
+
+/** What is left of the generation before. Its monitor takes its attach socket away as the last thing it does: not ours. */
+async function clearPrevious(parts: StartParts, id: string): Promise<void> {
+  const previous = parts.containers.get(id);
+  if (previous === undefined) return;
+  const { monitor, terms, bootId } = previous.record;
+  if (monitor && bootId === parts.bootId) {
+    const { ended, stop } = processExit(monitor);
+    await Promise.race([ended, delay(monitorEndsMs, undefined, { ref: false })]);
+    stop();
+  }
+  await parts.remains.clear({ id, ...terms });
+  parts.onForgotten(id);
+}
+
 function startingRecord(id: string, generation: number, terms: Terms, bootId: string): ContainerRecord {
-  const none = { init: undefined, monitor: undefined, exit: undefined };
+  const none = { init: undefined, monitor: undefined, exit: undefined, oomKills: 0 };
   return { id, generation, state: 'starting', bootId, terms, startedNs: 0n, ...none };
 }
 

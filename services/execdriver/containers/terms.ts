@@ -22,6 +22,7 @@ export function termsOf(id: string, spec: ContainerSpec, runtime: string, engine
     runtime,
     cgroup: posix.join('/', spec.cgroupParent.replaceAll('..', '') || engineParent, id),
     additionalGroups: spec.additionalGroups,
+    limitsMemory: (spec.resources?.memory ?? 0) > 0,
     tty: spec.tty,
     openStdin: spec.openStdin,
     stdinOnce: spec.stdinOnce,

@@ -1,6 +1,7 @@
-import { close, closeSync, existsSync, fstatSync, read, watch } from 'node:fs';
+import { close, closeSync, existsSync, fstatSync, read, statSync, watch } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { openLogFiles, openNextLogFile } from './files.ts';
+import { logFile, openLogFiles, openNextLogFile } from './files.ts';
 import { type LogEntry, type LogStream, parseEntries } from './format.ts';
 import { LineJoiner, type LogLine, lineEnd } from './lines.ts';
 import { type Place, placeOfTail } from './tail.ts';
@@ -171,6 +172,9 @@ function nextFile(directory: string, descriptors: number[]): boolean {
     descriptors.push(...openLogFiles(directory));
     return descriptors.length > 0;
   }
+  // Mostly it is still the newest.
+  const newest = statSync(join(directory, logFile), { throwIfNoEntry: false });
+  if (newest?.ino === fstatSync(current).ino) return false;
   const next = existsSync(directory) ? openNextLogFile(directory, current) : undefined;
   if (next !== undefined) descriptors.push(next);
   return next !== undefined;
