@@ -61,15 +61,15 @@ interface ManifestItem {
   Layers: string[];
 }
 
-/** BAD_ARCHIVE. */
-export function describeImages(archive: Buffer): ArchivedImage[] {
+/** One after the other, so that those before a broken one come. BAD_ARCHIVE. */
+export function* describeImages(archive: Buffer): Generator<ArchivedImage, void, undefined> {
   const files = new Map(readArchive('archive', archive).map(({ name, body }) => [name, body]));
   const part = (name: string): Buffer => {
     const body = files.get(name);
     if (body === undefined) throw errors.badArchive({ part: name, problem: 'is missing' });
     return body;
   };
-  return parsed<ManifestItem[]>('manifest.json', part('manifest.json')).map((item) => {
+  for (const item of parsed<ManifestItem[]>('manifest.json', part('manifest.json'))) {
     const configBytes = part(item.Config);
     const file = parsed<ImageFile>(item.Config, configBytes);
     const diffIds = file.rootfs?.diff_ids ?? [];
@@ -81,8 +81,8 @@ export function describeImages(archive: Buffer): ArchivedImage[] {
       if (digestOf(tar) !== diffIds[at]) throw errors.badArchive({ part: name, problem: `is not ${diffIds[at]}` });
       return tar;
     });
-    return { configBytes, file, layers, tags: (item.RepoTags ?? []).map(tagOf) };
-  });
+    yield { configBytes, file, layers, tags: (item.RepoTags ?? []).map(tagOf) };
+  }
 }
 
 function parsed<T>(part: string, bytes: Buffer): T {

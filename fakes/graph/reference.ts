@@ -10,7 +10,8 @@ export interface Reference {
   prefix: string | undefined;
 }
 
-const name = /^((?:[a-zA-Z0-9.-]+(?::\d+)?\/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(\w[\w.-]{0,127}))?$/;
+const component = '[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*';
+const name = new RegExp(`^((?:[a-zA-Z0-9.-]+(?::\\d+)?/)?${component}(?:/${component})*)(?::(\\w[\\w.-]{0,127}))?$`);
 
 /** BAD_REFERENCE. */
 export function parseReference(text: string): Reference {
@@ -23,6 +24,8 @@ export function parseReference(text: string): Reference {
 /** `repository:tag`, `latest` when none is named. BAD_REFERENCE. */
 export function tagOf(text: string): string {
   const [, repository, tag = 'latest'] = name.exec(text) ?? [];
-  if (repository === undefined) throw errors.badReference({ reference: text });
+  // A name's first part is a registry's when it could be no part of a path; else capitals are wrong.
+  const isCapital = /^[^/.:]*[A-Z][^/.:]*\//.test(text);
+  if (repository === undefined || isCapital) throw errors.badReference({ reference: text });
   return `${repository.replace(/^(docker\.io\/)?library\/(?=[^/]+$)/, '')}:${tag}`;
 }
