@@ -39,14 +39,14 @@ export function startFakeNetwork(options: FakeNetworkOptions): Promise<FakeNetwo
 
 function open(life: Life<NetworkMemory>, host: HostNetwork): Opened<SandboxState> {
   const init = openInit(life, InitRequest);
-  let bridge: Bridge | undefined = init.policy && chooseBridge(init.policy);
+  let bridge: Bridge | undefined = init.policy && chooseBridge(init.policy, host.bridges);
   const networks = createNetworks(life, () => bridge && { bridge, policy: init.needed() });
   const store = createSandboxStore(life, networks, init.needed);
   const control: ControlServiceImplementation = {
     identify: init.identify,
     async init(request) {
       const accepted = init.accept(request);
-      const chosen = chooseBridge(request);
+      const chosen = chooseBridge(request, host.bridges);
       accepted.remember();
       bridge = chosen;
       if (bridge === undefined) return { warnings: [] };

@@ -11,14 +11,16 @@ export interface Bridge {
 }
 
 /** Undefined: networking is disabled. */
-export function chooseBridge(policy: InitRequest): Bridge | undefined {
+export function chooseBridge(policy: InitRequest, existing: readonly string[]): Bridge | undefined {
   if (policy.disableNetwork) return undefined;
+  const { bridge } = policy;
+  if (bridge !== '' && !existing.includes(bridge)) throw errors.bridgeNotFound({ bridge });
   const cidr = policy.bip || '172.17.0.1/16';
   const [, text = '', length = ''] = /^([\d.]+)\/(\d+)$/.exec(cidr) ?? [];
   const gateway = parseAddress(text);
   const prefix = Number(length);
   if (gateway === undefined || length === '' || prefix > 30) throw errors.badCidr({ cidr });
-  return { name: policy.bridge || policy.bridgeName || 'longshore0', cidr, gateway, prefix };
+  return { name: bridge || policy.bridgeName || 'longshore0', cidr, gateway, prefix };
 }
 
 export function parseAddress(text: string): number | undefined {

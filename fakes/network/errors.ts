@@ -2,6 +2,7 @@ import { defineErrors } from '../../kit/errors.ts';
 
 export const errors = defineErrors('network', {
   badCidr: { code: 'INVALID_ARGUMENT', message: (m: { cidr: string }) => `invalid CIDR address: ${m.cidr}` },
+  bridgeNotFound: { code: 'FAILED_PRECONDITION', message: (m: { bridge: string }) => `bridge not found: ${m.bridge}` },
   badRequest: {
     code: 'INVALID_ARGUMENT',
     message: (m: { field: string; problem: string }) => `${m.field}: ${m.problem}`,

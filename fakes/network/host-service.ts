@@ -7,6 +7,8 @@ export interface HostNetwork {
   search: string[];
   options: string[];
   usableServers: string[];
+  /** Bridges that Init may be told to use. */
+  bridges: string[];
 }
 
 export const usualHost: HostNetwork = {
@@ -15,6 +17,7 @@ export const usualHost: HostNetwork = {
   search: [],
   options: [],
   usableServers: ['192.0.2.53'],
+  bridges: ['br0'],
 };
 
 export function hostService(host: HostNetwork): HostServiceImplementation {
