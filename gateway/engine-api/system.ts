@@ -1,8 +1,10 @@
 import type { EventFilter, WatchEventsResponse } from '../../proto/gen/longshore/daemon/v1/event.ts';
+import type { GetVersionResponse } from '../../proto/gen/longshore/daemon/v1/system.ts';
 import type { Peers } from '../peers.ts';
 import type { Exchange } from './exchange.ts';
 import { infoJson } from './info.ts';
 import { exactNumber } from './json.ts';
+import { outlasting } from './outage.ts';
 import type { Query } from './query.ts';
 import type { Routes } from './router.ts';
 import { secondsOf } from './times.ts';
@@ -14,23 +16,7 @@ export function systemRoutes(peers: Peers): Routes {
     'HEAD /_ping': (exchange) => exchange.text({ ...pingHeaders, 'Content-Length': 0 }, ''),
 
     async 'GET /version'(exchange) {
-      const version = await peers.system.getVersion({});
-      exchange.json(200, {
-        Platform: { Name: 'Longshore' },
-        Components: version.components.map((each) => ({
-          Name: each.name,
-          Version: each.version,
-          Details: each.details,
-        })),
-        Version: version.version,
-        ApiVersion: newestVersion,
-        MinAPIVersion: oldestVersion,
-        GitCommit: version.revision,
-        GoVersion: `node ${version.nodeVersion}`,
-        Os: version.os,
-        Arch: version.architecture,
-        KernelVersion: version.kernelVersion,
-      });
+      exchange.json(200, versionJson(await peers.system.getVersion({})));
     },
 
     async 'GET /info'(exchange) {
@@ -51,16 +37,45 @@ const pingHeaders = {
   Swarm: 'inactive',
 };
 
+function versionJson(version: GetVersionResponse): object {
+  const engine = {
+    ApiVersion: newestVersion,
+    MinAPIVersion: oldestVersion,
+    GitCommit: version.revision,
+    // Clients print it as the language's version, whichever that is.
+    GoVersion: `node ${version.nodeVersion}`,
+    Os: version.os,
+    Arch: version.architecture,
+    KernelVersion: version.kernelVersion,
+  };
+  const others = version.components.filter(({ name }) => name !== 'Engine');
+  return {
+    Platform: { Name: 'Longshore' },
+    Components: [
+      { Name: 'Engine', Version: version.version, Details: { ...engine, Experimental: 'false' } },
+      ...others.map((each) => ({ Name: each.name, Version: each.version, Details: each.details })),
+    ],
+    Version: version.version,
+    ...engine,
+  };
+}
+
 async function sendEvents(exchange: Exchange, peers: Peers): Promise<void> {
   const { query, signal } = exchange;
-  const events = peers.events.watchEvents(
-    { after: 0, sinceNs: query.time('since'), untilNs: query.time('until'), filter: eventFilter(query) },
-    { signal },
-  );
+  const filter = eventFilter(query);
+  const untilNs = query.time('until');
+  let from = { after: 0, sinceNs: query.time('since') };
+  const events = outlasting(() => peers.events.watchEvents({ ...from, untilNs, filter }, { signal }), signal);
   for await (const event of events) {
     // The first message says that the watch stands: what the client does next it will see.
     exchange.stream('application/json');
-    if (event.cursor !== 0) await exchange.write(`${JSON.stringify(eventJson(event))}\n`);
+    if (event.cursor !== 0) {
+      from = { after: event.cursor, sinceNs: 0n };
+      await exchange.write(`${JSON.stringify(eventJson(event))}\n`);
+    } else if (from.after === 0 && from.sinceNs === 0n) {
+      // Where to go on from if the daemon dies before there is an event.
+      from = { after: 0, sinceNs: BigInt(Date.now()) * 1_000_000n };
+    }
   }
   exchange.stream('application/json');
   exchange.end();
