@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, realpathSync, rmdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { messageOf } from '../../../kit/errors.ts';
 import { DirectoryLocked, lockDirectory } from '../../../kit/linux/lock.ts';
 import { bootId } from '../../../kit/linux/process.ts';
@@ -50,14 +50,27 @@ export const lockRoots = (config: Config): Step<Roots> => ({
 
 function makeRoot(root: string, made: (path: string) => void): void {
   try {
-    const first = mkdirSync(root, { recursive: true, mode: 0o711 });
-    if (first !== undefined) made(root);
-    realpathSync(root);
+    if (makeFolder(root)) made(root);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const why = code === 'EACCES' ? 'permission denied: run the engine as root (sudo)' : messageOf(cause);
     throw errors.rootUnusable({ root, why }, { cause });
   }
+}
+
+/** With its parents. (Node's own recursive mkdir never ends where the parent is there but refuses, as /proc does.) */
+function makeFolder(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o711 });
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && statSync(path).isDirectory()) return false;
+    if (code !== 'ENOENT' || existsSync(dirname(path))) throw error;
+  }
+  makeFolder(dirname(path));
+  mkdirSync(path, { mode: 0o711 });
+  return true;
 }
 
 function removeIfEmpty(root: string): void {

@@ -40,6 +40,8 @@ const firstDelayMs = 100;
 const longestDelayMs = 5_000;
 /** On a busy machine six programs take their time. */
 const readyTimeoutMs = 30_000;
+/** One that runs elsewhere is there, or it is not. */
+const elsewhereTimeoutMs = 5_000;
 
 /** Starts or adopts a service and keeps it alive; one with an endpoint of its own is dialled only. */
 export function superviseService(role: Started, config: Config, launcher: Launcher, log: Logger): Service {
@@ -70,7 +72,7 @@ export function superviseService(role: Started, config: Config, launcher: Launch
   async function answers(one: Launched | undefined): Promise<void> {
     const ended = one && diedOf(one);
     ended?.catch(() => {});
-    const ready = channel.ready(readyTimeoutMs).then((answered) => {
+    const ready = channel.ready(elsewhere ? elsewhereTimeoutMs : readyTimeoutMs).then((answered) => {
       if (!answered) throw errors.serviceSilent({ service: role, endpoint });
     });
     await (ended === undefined ? ready : Promise.race([ready, ended]));
