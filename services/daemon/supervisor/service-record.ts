@@ -1,24 +1,22 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { z } from 'zod/mini';
 import type { Role } from '../../../kit/roles.ts';
 
-const shape = z.object({
-  pid: z.number(),
-  /** Clock ticks since boot, field 22 of /proc/pid/stat: tells the process from a later one with its pid. */
-  startTime: z.string(),
-  version: z.string(),
-  args: z.array(z.string()),
-});
-
 /** What the next coordinator must know of a service to adopt or replace it. */
-export type ServiceRecord = z.infer<typeof shape>;
+export interface ServiceRecord {
+  pid: number;
+  /** Clock ticks since boot, field 22 of /proc/pid/stat: tells the process from a later one with its pid. */
+  startTime: string;
+  version: string;
+  args: string[];
+}
 
 const pathOf = (execRoot: string, role: Role) => join(execRoot, 'services', `${role}.json`);
 
 export function readServiceRecord(execRoot: string, role: Role): ServiceRecord | undefined {
   try {
-    return shape.parse(JSON.parse(readFileSync(pathOf(execRoot, role), 'utf8')));
+    const record: unknown = JSON.parse(readFileSync(pathOf(execRoot, role), 'utf8'));
+    return isServiceRecord(record) ? record : undefined;
   } catch {
     // Missing, or cut short by a crash: the sockets tell the rest.
     return undefined;
@@ -34,4 +32,10 @@ export function writeServiceRecord(execRoot: string, role: Role, record: Service
 
 export function removeServiceRecord(execRoot: string, role: Role): void {
   rmSync(pathOf(execRoot, role), { force: true });
+}
+
+function isServiceRecord(value: unknown): value is ServiceRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const { pid, startTime, version, args } = value as Record<string, unknown>;
+  return Number.isInteger(pid) && typeof startTime === 'string' && typeof version === 'string' && Array.isArray(args);
 }
