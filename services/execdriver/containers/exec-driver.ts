@@ -1,10 +1,10 @@
-import { rmSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { KeyedQueue } from '../../../kit/queue.ts';
 import { setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { nowNs } from '../clock.ts';
 import { errors } from '../errors.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { Container } from './container.ts';
 import type { ContainerRecord, ExitFact } from './record.ts';
 import { checkSignal, signalMarked } from './signal.ts';
@@ -77,7 +77,7 @@ export function openExecDriver(parts: Parts): ExecDriver {
     // The record goes last: until then a repeat, or the next life, finds what is left.
     await parts.remains.clear({ id, ...terms });
     container?.disconnect();
-    if (!keepLogs) rmSync(parts.paths.logDirectoryOf(id), { recursive: true, force: true });
+    if (!keepLogs) removeTree(parts.paths.logDirectoryOf(id));
     parts.containerRecords.remove(id);
     containers.delete(id);
     parts.onForgotten(id);

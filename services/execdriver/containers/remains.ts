@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { childCgroups, removeCgroup } from '../cgroups/tree.ts';
 import type { Paths } from '../paths.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { Runtimes } from '../runtime/runtimes.ts';
 
 /** What of a container is left when its processes are gone: what the runtime keeps, cgroups, bundle, exit file. */
@@ -26,7 +27,7 @@ export function openRemains(parts: {
       // First the processes: nothing else may be taken from under them.
       await removeCgroup(hierarchies, cgroup);
       await (await runtimes.find(runtime))?.remove(id);
-      rmSync(paths.bundleOf(id), { recursive: true, force: true });
+      removeTree(paths.bundleOf(id));
       rmSync(paths.exitFileOf(id), { force: true });
     },
     unrecorded(isRecorded) {

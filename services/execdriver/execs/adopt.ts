@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { processAlive, startTimeOf } from '../../../kit/linux/process.ts';
 import { parentOf } from '../containers/adopt.ts';
 import { processExit } from '../containers/process-exit.ts';
 import type { ProcessMark } from '../containers/record.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { Exec } from './exec.ts';
 import type { ExecParts } from './execs.ts';
 
@@ -33,7 +34,7 @@ export function adoptExecs(parts: ExecParts): void {
     const end = () => {
       if (!execs.has(id)) return;
       const exitCode = exitCodeIn(directory, containerId) ?? unknownCode;
-      rmSync(directory, { recursive: true, force: true });
+      removeTree(directory);
       save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode });
       exec.end(exitCode);
     };
@@ -46,7 +47,7 @@ export function adoptExecs(parts: ExecParts): void {
   }
   for (const name of readdirSync(paths.execs)) {
     const isRunning = execs.get(name)?.record.state === 'running';
-    if (!isRunning) rmSync(paths.execOf(name), { recursive: true, force: true });
+    if (!isRunning) removeTree(paths.execOf(name));
   }
 }
 

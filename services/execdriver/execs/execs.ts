@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { isServiceError } from '../../../kit/errors.ts';
@@ -12,6 +12,7 @@ import { signalMarked } from '../containers/signal.ts';
 import { startError } from '../containers/start-error.ts';
 import { errors } from '../errors.ts';
 import type { Paths } from '../paths.ts';
+import { removeTree } from '../remove-tree.ts';
 import { attachSocketOf, type MonitorProgram, tellTerminalSize } from '../runtime/conmon.ts';
 import type { Runtimes } from '../runtime/runtimes.ts';
 import { encodeSpec } from '../spec/container.ts';
@@ -79,7 +80,7 @@ export function openExecs(parts: ExecParts): Execs {
   };
 
   const end = (exec: Exec, code: number) => {
-    rmSync(paths.execOf(exec.record.id), { recursive: true, force: true });
+    removeTree(paths.execOf(exec.record.id));
     if (!execs.has(exec.record.id)) return;
     save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode: code });
     exec.end(code);
@@ -107,8 +108,10 @@ export function openExecs(parts: ExecParts): Execs {
       additionalGroups: terms.additionalGroups,
       held: parts.facts.capabilities,
     });
+    const told = size ?? exec.size;
+    const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    writeFileSync(join(directory, 'process.json'), encodeSpec(process), { mode: 0o600 });
+    writeFileSync(join(directory, 'process.json'), encodeSpec({ ...process, ...consoleSize }), { mode: 0o600 });
     const runtime = await parts.runtimes.get(terms.runtime);
     const request = { containerId, execId: id, directory, runtime, tty: spec.tty, stdin: spec.openStdin };
     const monitor = parts.monitor.startExec(request);
@@ -118,8 +121,6 @@ export function openExecs(parts: ExecParts): Execs {
     await monitor.attachable;
     const hub = connectHub(attachSocketOf(directory));
     if (client) hub.join(client);
-    const told = size ?? exec.size;
-    if (told) tellTerminalSize(directory, told.rows, told.columns);
     monitor.go();
     const pid = await monitor.started;
     save(exec, { state: 'running', process: markOf(pid), monitor: markOf(monitor.pid) });
@@ -211,7 +212,7 @@ function codeOf(failure: unknown): number {
 export function forgetExecs(parts: Pick<ExecParts, 'execs' | 'execRecords' | 'paths'>, containerId: string): void {
   for (const { record } of [...parts.execs.values()]) {
     if (record.containerId !== containerId) continue;
-    rmSync(parts.paths.execOf(record.id), { recursive: true, force: true });
+    removeTree(parts.paths.execOf(record.id));
     parts.execRecords.remove(record.id);
     parts.execs.delete(record.id);
   }

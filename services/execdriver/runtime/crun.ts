@@ -5,13 +5,13 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../../../kit/linux/system-error.ts';
 import { errors } from '../errors.ts';
+import { removeTree } from '../remove-tree.ts';
 import type { OciSpec } from '../spec/oci.ts';
 import type { Runtime } from './runtime.ts';
 import type { SeccompPrograms } from './seccomp-programs.ts';
@@ -77,7 +77,7 @@ export function crunByFiles(commands: Runtime, root: string, programs: SeccompPr
     },
 
     async remove(id) {
-      rmSync(stateOf(id), { recursive: true, force: true });
+      removeTree(stateOf(id));
     },
   };
 }

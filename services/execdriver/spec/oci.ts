@@ -12,6 +12,8 @@ export interface OciSpec {
 
 export interface OciProcess {
   terminal: boolean;
+  /** Of the terminal, from the first moment on. */
+  consoleSize?: { height: number; width: number };
   user: OciUser;
   args: string[];
   env: string[];

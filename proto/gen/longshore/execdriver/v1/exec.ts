@@ -66,7 +66,7 @@ export interface ExecOpen {
   detach: boolean;
   /** SIGKILL for the process when the call ends before it. */
   killOnCancel: boolean;
-  /** The terminal's size from the first moment on. */
+  /** The terminal’s size. */
   size: TerminalSize | undefined;
 }
 

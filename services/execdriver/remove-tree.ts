@@ -1,0 +1,14 @@
+import { existsSync, rmSync } from 'node:fs';
+
+const attempts = 20;
+
+/**
+ * Removes a directory that somebody else may be taking files out of at the same time, as a monitor that ends does. Node's rmSync
+ * stops halfway when a file is gone before it gets there, and with `force` does not say so.
+ */
+export function removeTree(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+  for (let attempt = 1; attempt < attempts && existsSync(path); attempt++) {
+    rmSync(path, { recursive: true, force: true });
+  }
+}
