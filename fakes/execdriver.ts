@@ -4,15 +4,20 @@ import {
   type ControlServiceImplementation,
   InitRequest,
 } from '../proto/gen/longshore/execdriver/v1/control.ts';
+import { ExecServiceDefinition } from '../proto/gen/longshore/execdriver/v1/exec.ts';
 import { HostServiceDefinition, ProbeResponse } from '../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessServiceDefinition } from '../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../proto/gen/longshore/execdriver/v1/stream.ts';
+import { UsageServiceDefinition } from '../proto/gen/longshore/execdriver/v1/usage.ts';
 import { attach } from './execdriver/attach.ts';
 import { type ContainerMemory, createContainerStore, noContainers } from './execdriver/containers.ts';
 import { errors } from './execdriver/errors.ts';
+import { execService } from './execdriver/exec-service.ts';
+import { createExecStore } from './execdriver/execs.ts';
 import { processService } from './execdriver/process-service.ts';
 import { readLogs } from './execdriver/read-logs.ts';
 import { type ContainerState, createState } from './execdriver/state.ts';
+import { usageService } from './execdriver/usage-service.ts';
 import { type Fake, type FakeOptions, type Life, type Opened, startFake } from './fake.ts';
 import { openInit } from './init.ts';
 
@@ -20,7 +25,9 @@ export type ExecdriverMethod =
   | keyof (typeof ControlServiceDefinition)['methods']
   | keyof (typeof HostServiceDefinition)['methods']
   | keyof (typeof ProcessServiceDefinition)['methods']
-  | keyof (typeof StreamServiceDefinition)['methods'];
+  | keyof (typeof StreamServiceDefinition)['methods']
+  | keyof (typeof ExecServiceDefinition)['methods']
+  | keyof (typeof UsageServiceDefinition)['methods'];
 
 export type FakeExecdriver = Fake<ExecdriverMethod, ContainerState>;
 
@@ -45,6 +52,7 @@ const builtIn = ['', 'crun', 'runc'];
 function open(life: Life<ContainerMemory>, probe: Partial<ProbeResponse>): Opened<ContainerState> {
   const init = openInit(life, InitRequest);
   const store = createContainerStore(life);
+  const execs = createExecStore(life.durable, store);
   const living = () => store.processes().filter(({ id }) => store.living(id) !== undefined);
   const control: ControlServiceImplementation = {
     identify: init.identify,
@@ -67,6 +75,8 @@ function open(life: Life<ContainerMemory>, probe: Partial<ProbeResponse>): Opene
       life.service(ControlServiceDefinition, control, { serving: true }),
       life.service(HostServiceDefinition, { probe: async () => hostOf(life.bootId, probe) }, { serving: true }),
       life.service(ProcessServiceDefinition, processService(life, store, init.needed)),
+      life.service(ExecServiceDefinition, execService(life, execs, init.needed)),
+      life.service(UsageServiceDefinition, usageService(life, store, execs, init.needed)),
       life.service(StreamServiceDefinition, {
         async *attach(requests, { signal }) {
           init.needed();

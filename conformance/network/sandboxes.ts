@@ -50,10 +50,10 @@ export function sandboxSuite(target: Target, current: Current): void {
       await remove(request.id);
     });
 
-    test('the same id with other content is refused, and the sandbox stays as it is', async () => {
+    test('the same id with other content is ALREADY_EXISTS, SANDBOX_EXISTS, and the sandbox stays as it is', async () => {
       const request = attached();
       const { sandbox } = await create(request);
-      await refused(create({ ...request, hostname: 'other' }), 'ALREADY_EXISTS');
+      await refused(create({ ...request, hostname: 'other' }), 'ALREADY_EXISTS', 'SANDBOX_EXISTS');
       assert.deepEqual((await current().sandboxes.getSandbox({ id: request.id })).sandbox, sandbox);
       await remove(request.id);
     });

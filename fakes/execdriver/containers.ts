@@ -12,6 +12,7 @@ import type { ContainerSpec } from '../../proto/gen/longshore/execdriver/v1/spec
 import { nowNs, openEvents } from '../events.ts';
 import type { Life } from '../fake.ts';
 import { errors } from './errors.ts';
+import type { StoredExec } from './execs.ts';
 import { createLog, type Log } from './log.ts';
 import type { Program } from './program.ts';
 import { createRun, type Run } from './run.ts';
@@ -35,13 +36,21 @@ export interface ContainerMemory {
   sizes: Map<string, { rows: number; columns: number }>;
   /** Who waits for a start. */
   waiting: Set<{ id: string; generation: number; started(run: Run): void }>;
+  execs: Map<string, StoredExec>;
   lastPid: number;
 }
 
 export function noContainers(keepEvents?: number): ContainerMemory {
   // Above Linux' highest pid (2^22), so that nobody signals a real process by one of these.
   const lastPid = 5_000_000;
-  return { containers: new Map(), events: openEvents([], keepEvents), sizes: new Map(), waiting: new Set(), lastPid };
+  return {
+    containers: new Map(),
+    events: openEvents([], keepEvents),
+    sizes: new Map(),
+    waiting: new Set(),
+    execs: new Map(),
+    lastPid,
+  };
 }
 
 export type ContainerStore = ReturnType<typeof createContainerStore>;
@@ -79,7 +88,12 @@ export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }
     current.run.end({ code: 255, oomKilled: false });
   }
 
+  const forgetExecs = (id: string) => {
+    for (const [execId, { exec }] of durable.execs) if (exec.containerId === id) durable.execs.delete(execId);
+  };
+
   function startNew(id: string, generation: number, spec: ContainerSpec, program: Program): ContainerProcess {
+    forgetExecs(id);
     const log = containers.get(id)?.log ?? createLog();
     const run = createRun({ generation, spec, program, log });
     durable.lastPid += 1;
@@ -168,6 +182,7 @@ export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }
       if (living(id) !== undefined) throw errors.running({ id });
       const wasThere = container.current !== undefined || !keepLogs;
       container.current = undefined;
+      forgetExecs(id);
       if (!keepLogs) {
         containers.delete(id);
         sizes.delete(id);

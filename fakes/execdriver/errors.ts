@@ -21,6 +21,9 @@ export const errors = defineErrors('execdriver', {
     message: (m: { id: string; generation: number; newest: number }) =>
       `generation ${m.generation} of container ${m.id} is older than ${m.newest}`,
   },
+  execNotFound: { code: 'NOT_FOUND', message: (m: { id: string }) => `no such exec: ${m.id}` },
+  execStarted: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `exec ${m.id} was started already` },
+  containerPaused: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is paused` },
   notRunning: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is not running` },
   running: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is running` },
   commandNotFound: {

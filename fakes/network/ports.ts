@@ -13,7 +13,7 @@ export function bindPorts(
   standing: Iterable<StoredSandbox>,
 ): PortBinding[] {
   const taken = [...standing].flatMap(({ sandbox, request }) =>
-    sandbox.ports.map((port) => ({ port, holder: request.containerName || sandbox.id })),
+    sandbox.ports.map((port) => ({ port, holder: request.containerName.replace(/^\//, '') || sandbox.id })),
   );
   return wanted.map((request, index) => {
     check(request, `ports[${index}]`);

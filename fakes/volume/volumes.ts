@@ -113,18 +113,20 @@ export function createVolumeStore({ durable, dataRoot, bootId, bootIdBefore }: L
         removed: gone.map((each) => each.volume.name),
       };
     },
+    /** Gives `<holder>/<volume>` of each that was dropped. */
     reconcile(holdings: readonly ReconcileHoldersRequest_Holding[]): string[] {
-      const released = new Set<string>();
+      const released: string[] = [];
       for (const stored of volumes.values()) {
         const { volume } = stored;
         const wanted = holdings.filter(({ name }) => name === volume.name);
-        for (const holder of volume.holders) if (!wanted.some((each) => each.holder === holder)) released.add(holder);
+        const isWanted = (holder: string) => wanted.some((each) => each.holder === holder);
+        released.push(...volume.holders.filter((each) => !isWanted(each)).map((each) => `${each}/${volume.name}`));
         for (const holder of [...stored.mounted]) {
           if (!wanted.some((each) => each.holder === holder && each.mounted)) unmount(stored, holder);
         }
         volume.holders = [...new Set(wanted.map(({ holder }) => holder))].sort();
       }
-      return [...released].filter((holder) => !holdings.some((each) => each.holder === holder)).sort();
+      return released;
     },
     mount(name: string, holder: string, destination: string) {
       const { volume, mounted } = find(name);
