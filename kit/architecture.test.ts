@@ -62,12 +62,18 @@ function isUnder(path: string, ...folders: string[]): boolean {
   return folders.some((folder) => path.startsWith(`${folder}/`));
 }
 
-test('a service imports the contracts and the kit, never another service', () => {
+test('a service imports the contracts and the kit, never another service (its tests may take the fakes)', () => {
   // A file beside the folders, as the one that puts all of them into one process, is no service.
   const services = readdirSync(join(root, 'services'), { withFileTypes: true }).filter((each) => each.isDirectory());
   for (const { name } of services) {
     const own = `services/${name}`;
-    const found = offences(own, (each) => isUnder(each.what, own, 'kit', 'proto/gen') || isKnownPackage(each));
+    const found = offences(
+      own,
+      (each) =>
+        isUnder(each.what, own, 'kit', 'proto/gen') ||
+        (isTest(each.from) && isUnder(each.what, 'fakes')) ||
+        isKnownPackage(each),
+    );
     assert.deepEqual(found, []);
   }
 });

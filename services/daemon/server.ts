@@ -21,9 +21,9 @@ export interface Server {
 }
 
 export async function startServer(config: Config, control: ControlServiceImplementation, log: Logger): Promise<Server> {
-  const containers = late<ContainerServiceDefinition>();
-  const events = late<EventServiceDefinition>();
-  const system = late<SystemServiceDefinition>();
+  const containers = late(ContainerServiceDefinition);
+  const events = late(EventServiceDefinition);
+  const system = late(SystemServiceDefinition);
   const served: Served = await serve({
     role: 'daemon',
     log,

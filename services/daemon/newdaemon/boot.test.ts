@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { defineErrors } from '../../../kit/errors.ts';
 import { Boot, BootFailed, type Step, type StepReport } from './boot.ts';
 
 function journal() {
@@ -80,6 +81,22 @@ test('each step is reported as it begins, with its detail as it ends, and as it 
       ['one', 1, 'undone', ''],
     ],
   );
+});
+
+test('a step whose service dies under it takes back what it did and is done again', async () => {
+  const { lines, boot } = journal();
+  const { gone } = defineErrors('a-test', { gone: { code: 'UNAVAILABLE', message: () => 'gone' } });
+  let attempts = 0;
+  await boot.run({
+    name: 'one',
+    run(context) {
+      attempts += 1;
+      lines.push(`do ${attempts}`);
+      context.defer(() => void lines.push(`undo ${attempts}`));
+      if (attempts === 1) throw Object.assign(gone(), { reason: 'SERVICE_UNAVAILABLE' });
+    },
+  });
+  assert.deepEqual(lines, ['do 1', 'undo 1', 'do 2']);
 });
 
 test('a boot that is asked to end stops before the next step and is undone', async () => {

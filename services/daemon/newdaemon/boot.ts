@@ -1,3 +1,10 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { isServiceError } from '../../../kit/errors.ts';
+
+/** A service that dies under a step is started again; how long the step goes on asking it. */
+const patienceMs = 10_000;
+const pauseMs = 50;
+
 /** What a step is given to say what it found and how to take back what it did. */
 export interface StepContext {
   /** Takes back what the step just did; called, last one first, when a later step fails or the engine shuts down. */
@@ -39,6 +46,11 @@ export class BootFailed extends Error {
   }
 }
 
+/** The peer went away under the call, or was not back in time. */
+function isCutOff(error: unknown): boolean {
+  return isServiceError(error, 'SERVICE_UNAVAILABLE') || isServiceError(error, 'UNAVAILABLE');
+}
+
 interface Undo {
   step: string;
   number: number;
@@ -64,6 +76,7 @@ export class Boot implements AsyncDisposable {
 
   async run<T>(step: Step<T>): Promise<T> {
     const number = ++this.#number;
+    const until = Date.now() + patienceMs;
     const startedAtNs = BigInt(Date.now()) * 1_000_000n;
     const begun = process.hrtime.bigint();
     let detail = '';
@@ -80,11 +93,8 @@ export class Boot implements AsyncDisposable {
     try {
       const reason = this.#interrupted?.();
       if (reason !== undefined) throw reason;
-      const value = await step.run({
-        defer: (undo) => this.#undos.push({ step: step.name, number, run: undo }),
-        say: (words) => {
-          detail = words;
-        },
+      const value = await this.#untilAnswered(step, number, until, (words) => {
+        detail = words;
       });
       report('done');
       return value;
@@ -92,6 +102,22 @@ export class Boot implements AsyncDisposable {
       detail = cause instanceof Error ? cause.message : String(cause);
       report('failed');
       throw new BootFailed(step.name, cause, await this.undo());
+    }
+  }
+
+  /** A step may be repeated: it takes back what it did, and begins anew. */
+  async #untilAnswered<T>(step: Step<T>, number: number, until: number, say: (words: string) => void): Promise<T> {
+    for (;;) {
+      try {
+        return await step.run({
+          defer: (undo) => this.#undos.push({ step: step.name, number, run: undo }),
+          say,
+        });
+      } catch (error) {
+        if (!isCutOff(error) || Date.now() > until) throw error;
+        await this.#undoStep({ step: step.name, number, run: () => {} });
+        await delay(pauseMs);
+      }
     }
   }
 
@@ -112,6 +138,7 @@ export class Boot implements AsyncDisposable {
 
   async #undoStep({ step, number }: Undo): Promise<string[]> {
     const problems: string[] = [];
+    if (this.#undos.at(-1)?.number !== number) return problems;
     const startedAtNs = BigInt(Date.now()) * 1_000_000n;
     const begun = process.hrtime.bigint();
     while (this.#undos.at(-1)?.number === number) {
