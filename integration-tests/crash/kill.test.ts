@@ -12,6 +12,7 @@ const writers = ['w1', 'w2', 'w3'];
 const backWithinMs = 2_000;
 
 let engine: Engine;
+let lifeMs: number;
 const chance = seeded('kill');
 const docker = (...args: string[]) => engine.dockerWith(undefined, ...args);
 
@@ -20,6 +21,10 @@ before(async () => {
   await importBusybox(engine);
   const script = 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done';
   for (const name of writers) await docker('run', '-d', '--name', name, 'busybox', 'sh', '-c', script);
+  await oneLife('warm-up');
+  const begun = Date.now();
+  assert.equal(await oneLife('measured'), 'whole');
+  lifeMs = Date.now() - begun;
 });
 after(async () => {
   await engine.dispose();
@@ -52,14 +57,16 @@ async function oneLife(name: string): Promise<string> {
   return 'whole';
 }
 
-/** A whole life, from create to rm, and what it took; retried until it works or the time is up. */
-async function worksAgain(name: string): Promise<void> {
-  const deadline = Date.now() + backWithinMs;
+/** Whole lives are begun until one works; it must end in time after the death. Gives what it took. */
+async function worksAgain(name: string, killed: number): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     const seen = await oneLife(`${name}-${attempt}`);
+    const took = Date.now() - killed;
+    // What a life takes on this machine by itself is not the service's delay.
+    const late = took > backWithinMs + 3 * lifeMs;
+    assert.ok(!late, `${took} ms after the death (a life takes ${lifeMs}): ${seen}\n${engine.output().slice(-4000)}`);
     if (seen === 'whole') return;
     await engine.docker('rm', '-f', `${name}-${attempt}`);
-    assert.ok(Date.now() < deadline, `${backWithinMs} ms after the death: ${seen}\n${engine.output().slice(-4000)}`);
   }
 }
 
@@ -82,9 +89,8 @@ for (const role of roles) {
       process.kill(engine.pidOf(role), 'SIGKILL');
       const killed = Date.now();
       await until(async () => (await engine.docker('ps', '-q')).code === 0, backWithinMs);
+      await worksAgain(`${name}-again`, killed);
       await life;
-      await worksAgain(`${name}-again`);
-      assert.ok(Date.now() - killed < 30_000);
       await sweepStray(name);
     }
     assert.deepEqual(await pids(), before);
@@ -99,7 +105,7 @@ test('a service that is stopped for a while goes on where it was', async () => {
     process.kill(pid, 'SIGSTOP');
     await delay(times(20) * 500);
     process.kill(pid, 'SIGCONT');
-    await worksAgain(`s-${role}`);
+    await worksAgain(`s-${role}`, Date.now());
     await sweepStray(`s-${role}`);
   }
   assert.deepEqual(await pids(), before);

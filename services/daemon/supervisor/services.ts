@@ -37,7 +37,8 @@ export interface Service {
 /** A service that lived so long has proven itself; its next death is answered at once. */
 const provenAfterMs = 10_000;
 const firstDelayMs = 100;
-const longestDelayMs = 5_000;
+/** So that whoever waits for a service has it again within two seconds. */
+const longestDelayMs = 1_000;
 /** On a busy machine six programs take their time. */
 const readyTimeoutMs = 30_000;
 /** One that runs elsewhere is there, or it is not. */
