@@ -59,8 +59,8 @@ function open(life: Life<ContainerMemory>, probe: Partial<ProbeResponse>): Opene
     async init(request) {
       const accepted = init.accept(request);
       const runtime = request.defaultRuntime;
-      const isKnown = builtIn.includes(runtime) || request.runtimes.some(({ name }) => name === runtime);
-      if (!isKnown && !runtime.startsWith('/')) throw errors.runtimeMissing({ runtime });
+      const isKnown = builtIn.includes(runtime.replace(/^\/usr\/bin\//, ''));
+      if (!isKnown && !request.runtimes.some(({ name }) => name === runtime)) throw errors.runtimeMissing({ runtime });
       accepted.remember();
       return { runtime: `${runtime || 'crun'} 1.0`, monitor: 'conmon 2.1', warnings: [], adopted: living().length };
     },
