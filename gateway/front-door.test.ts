@@ -73,7 +73,7 @@ test('a stale socket is replaced', async (t) => {
   const leave = `require('node:net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`;
   assert.throws(() => execFileSync(process.execPath, ['-e', leave], { stdio: 'ignore' }));
   assert.ok((await lstat(path)).isSocket());
-  await startEngine(t, {}, `unix://${path}`);
+  await startEngine(t, {}, { host: `unix://${path}` });
   assert.equal((await ask(path, 'GET /_ping')).text, 'OK');
 });
 
@@ -117,6 +117,20 @@ test('requests follow each other on one connection, and a head may come in piece
   assert.match(String(await once(socket, 'data')), /^HTTP\/1.1 404 Not Found/);
   socket.write('GET /_ping HTTP/1.1\r\nHost: d\r\n\r\n');
   assert.match(String(await once(socket, 'data')), /^HTTP\/1.1 200 OK/);
+});
+
+test('an upgrade that no route takes is answered as if it had not been asked for, its body read', async (t) => {
+  const { socket } = await startEngine(t, {
+    volumes: { createVolume: async ({ name }) => ({ volume: { name } }) },
+  });
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: h2c\r\n';
+  const ping = await raw(socket, `GET /_ping HTTP/1.1\r\nHost: d\r\n${upgrade}\r\n`);
+  assert.match(ping.head, /^HTTP\/1.1 200 OK/);
+  assert.equal(String(await ping.read()), 'OK');
+  const head = `POST /volumes/create HTTP/1.1\r\nHost: d\r\n${upgrade}Content-Length: 12\r\n\r\n`;
+  const made = await raw(socket, `${head}{"Name":"v"}`);
+  assert.match(made.head, /^HTTP\/1.1 201 Created/);
+  assert.match(String(await made.read()), /"Name":"v"/);
 });
 
 test('a request that is no HTTP is answered 400 and closed', async (t) => {

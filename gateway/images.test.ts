@@ -253,7 +253,8 @@ test('a removal says which containers run, and what went', async (t) => {
   assert.deepEqual(asked && { ...asked }, { reference: 'a/b:1', force: true, runningHolders: [id] });
 });
 
-test('docker load, import, images and rmi work', async (t) => {
+test('docker load, import, images, tag and rmi work', async (t) => {
+  const tagged: string[] = [];
   const directory = await mkdtemp(join(tmpdir(), 'longshore-archive-'));
   t.after(() => rm(directory, { recursive: true }));
   const archive = join(directory, 'app.tar');
@@ -272,6 +273,10 @@ test('docker load, import, images and rmi work', async (t) => {
         yield { event: { $case: 'imageId', value: digest('imported') } };
       },
       removeImage: async () => ({ outcome: 1, untagged: ['app:1'], deleted: [] }),
+      tagImage: async ({ source, repository, tag }) => {
+        tagged.push(source, repository, tag);
+        return { outcome: 1 };
+      },
     },
     containers: { async *listContainers() {} },
   });
@@ -282,7 +287,9 @@ test('docker load, import, images and rmi work', async (t) => {
   const listed = await docker(socket, ['images', '--format', '{{.Repository}} {{.Tag}} {{.Size}}']);
   assert.equal(listed.stdout, 'registry:5000/team/app 1 1.23kB\n<none> <none> 1.23kB\n', listed.stderr);
   assert.equal((await docker(socket, ['rmi', 'app:1'])).stdout, 'Untagged: app:1\n');
+  const named = await docker(socket, ['tag', 'app:1', 'team/app:2']);
+  assert.deepEqual([named.code, tagged], [0, ['app:1', 'team/app', '2']], named.stderr);
   const pulled = await docker(socket, ['pull', 'alpine']);
   assert.notEqual(pulled.code, 0);
-  assert.match(pulled.stderr, /this engine does not pull from registries yet/);
+  assert.match(pulled.stderr, /image "alpine:latest" is not here and this engine does not pull from registries yet/);
 });

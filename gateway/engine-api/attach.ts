@@ -40,6 +40,8 @@ export async function attach(exchange: Exchange, peers: Peers): Promise<void> {
     await standing(frames);
     const { input, output } = exchange.hijack(streamType(target.tty, atLeast(exchange.version, '1.42')));
     client.resolve(input);
+    // Neither what was nor what will be written: there is nothing to stay for.
+    if (!open.logs && !open.follow) detach.abort();
     await passDown(frames, output, target.tty, () => signal.aborted || detach.signal.aborted);
   } finally {
     client.resolve(undefined);

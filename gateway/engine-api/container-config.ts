@@ -1,6 +1,7 @@
 import type { ContainerConfig, EndpointConfig, HostConfig } from '../../proto/gen/longshore/daemon/v1/config.ts';
 import { type Body, int32, uint32 } from './body.ts';
 import { BadRequest } from './errors.ts';
+import { familiarName } from './image-name.ts';
 import { resourcesOf } from './resources.ts';
 
 /** The body of `create`: Docker's Config at the top. */
@@ -20,7 +21,7 @@ export function containerConfig(body: Body): ContainerConfig {
     env: body.texts('Env'),
     cmd: list(body.command('Cmd')),
     entrypoint: list(body.command('Entrypoint')),
-    image: body.text('Image'),
+    image: familiarName(body.text('Image')),
     labels: body.textMap('Labels'),
     volumes: body.keys('Volumes'),
     workingDir: body.text('WorkingDir'),

@@ -43,7 +43,9 @@ export function watchKeys(keys: Buffer): (chunk: Buffer) => Watched {
       }
       if (byte === keys[held]) held++;
       else passed[size++] = byte;
-      if (held === keys.length) return { bytes: passed.subarray(0, size), isComplete: true };
+      if (held < keys.length) continue;
+      held = 0;
+      return { bytes: passed.subarray(0, size), isComplete: true };
     }
     return { bytes: passed.subarray(0, size), isComplete: false };
   };

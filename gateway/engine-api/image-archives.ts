@@ -2,6 +2,7 @@ import type { ImportImageRequest, LayerProgress, LoadedImage } from '../../proto
 import { notServed } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import type { Images } from './image-list.ts';
+import { familiarName } from './image-name.ts';
 import { jsonLines } from './json.ts';
 
 /** The contract allows 1 MiB; but up to 16 frames queue on each side of the wire when the store is slow. */
@@ -30,7 +31,7 @@ export async function loadImages(exchange: Exchange, images: Images): Promise<vo
 export async function importImage(exchange: Exchange, images: Images): Promise<void> {
   const { query, request, signal } = exchange;
   const header = {
-    repository: query.text('repo') ?? '',
+    repository: familiarName(query.text('repo') ?? ''),
     tag: query.text('tag') ?? '',
     message: query.text('message') ?? '',
     changes: query.texts('changes'),

@@ -8,6 +8,7 @@ import { importImage, loadImages } from './image-archives.ts';
 import { historyJson } from './image-history.ts';
 import { imageJson } from './image-json.ts';
 import { listImages } from './image-list.ts';
+import { familiarName } from './image-name.ts';
 import { imageRow } from './image-row.ts';
 import { requirePlatform } from './platform.ts';
 import type { Routes } from './router.ts';
@@ -47,7 +48,7 @@ export function imageRoutes(peers: Peers): Routes {
       const { query } = exchange;
       await images.tagImage({
         source: named(exchange),
-        repository: query.text('repo') ?? '',
+        repository: familiarName(query.text('repo') ?? ''),
         tag: query.text('tag') ?? '',
       });
       exchange.empty(201);
@@ -83,7 +84,7 @@ export function imageRoutes(peers: Peers): Routes {
   };
 }
 
-const named = (exchange: Exchange) => exchange.path.name ?? '';
+const named = (exchange: Exchange) => familiarName(exchange.path.name ?? '');
 
 const noSuchImage = (exchange: Exchange) => notFound(`No such image: ${named(exchange)}`);
 
@@ -106,7 +107,7 @@ async function runningContainers({ signal }: Exchange, { containers }: Peers): P
 
 function pulled({ query }: Exchange): string {
   const tag = query.text('tag');
-  const image = query.text('fromImage') ?? '';
+  const image = familiarName(query.text('fromImage') ?? '');
   if (tag === undefined) return image;
   return tag.includes(':') ? `${image}@${tag}` : `${image}:${tag}`;
 }

@@ -9,7 +9,7 @@ import type { Role } from '../../kit/roles.ts';
 import { dial } from '../../kit/rpc/dial.ts';
 import { watchHealth } from '../../kit/rpc/health.ts';
 import { type Served, type Service, serve, service } from '../../kit/rpc/serve.ts';
-import { serviceConfig } from '../../kit/service.ts';
+import { serviceConfig, type TlsFiles } from '../../kit/service.ts';
 import { ContainerServiceDefinition } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/daemon/v1/control.ts';
 import { EventServiceDefinition } from '../../proto/gen/longshore/daemon/v1/event.ts';
@@ -56,7 +56,13 @@ export interface Engine {
   stopGateway(): Promise<void>;
 }
 
-export async function startEngine(t: TestContext, owners: Owners, host?: string): Promise<Engine> {
+/** Where clients find it; the socket in the exec root when left out. */
+export interface Public {
+  host?: string;
+  tls?: TlsFiles;
+}
+
+export async function startEngine(t: TestContext, owners: Owners, { host, tls }: Public = {}): Promise<Engine> {
   const execRoot = await mkdtemp(join(tmpdir(), 'longshore-gateway-'));
   const log = silentLogger();
   const running = new Map<Role, Served>();
@@ -70,7 +76,8 @@ export async function startEngine(t: TestContext, owners: Owners, host?: string)
 
   const socket = join(execRoot, 'docker.sock');
   const flags = { host: [host ?? `unix://${socket}`] };
-  const gateway = await start(serviceConfig({ role: 'gateway', dataRoot: execRoot, execRoot, log, flags }));
+  const config = { role: 'gateway' as const, dataRoot: execRoot, execRoot, log, flags };
+  const gateway = await start(serviceConfig({ ...config, ...(tls !== undefined && { tls }) }));
   t.after(async () => {
     await gateway.stop();
     await Promise.all([...running.keys()].map(stop));
