@@ -148,11 +148,12 @@ export function execSuite(current: Current): void {
       const { processes, exit } = current();
       const containerId = await host();
       const id = await made(containerId, ['sleep', '600']);
-      const messages = started(id);
-      const ending = finished(messages);
-      while ((await stateOf(id)) !== ExecState.EXEC_STATE_RUNNING) await new Promise(setImmediate);
-      await processes.signalContainer({ id: containerId, signal: 9 });
-      assert.equal((await ending).code, 137);
+      const codes: number[] = [];
+      for await (const { frame } of started(id)) {
+        if (frame?.$case === 'ready') await processes.signalContainer({ id: containerId, signal: 9 });
+        if (frame?.$case === 'exit') codes.push(frame.value.code);
+      }
+      assert.deepEqual(codes, [137]);
       await exit(containerId);
       await current().remove(containerId);
     });

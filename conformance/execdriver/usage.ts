@@ -69,7 +69,7 @@ export function usageSuite(current: Current): void {
       await exit(id);
       await refused(usage.watchUsage({ id }), 'FAILED_PRECONDITION', 'NOT_RUNNING');
       await refused(usage.listProcesses({ id }), 'FAILED_PRECONDITION', 'NOT_RUNNING');
-      await refused(usage.updateResources({ id }), 'FAILED_PRECONDITION', 'NOT_RUNNING');
+      await refused(usage.updateResources({ id, resources: { cpuShares: 512 } }), 'FAILED_PRECONDITION', 'NOT_RUNNING');
       await refused(usage.watchUsage({ id: newId() }), 'NOT_FOUND', 'CONTAINER_NOT_FOUND');
       await remove(id);
     });
