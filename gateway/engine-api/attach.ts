@@ -8,6 +8,8 @@ import { frame, stderr, stdout, streamType } from './frames.ts';
 import type { Query } from './query.ts';
 import { atLeast } from './version.ts';
 
+const lingerMs = 10_000;
+
 /**
  * Joins a container's stdio. The client is answered when the exec driver says that the call stands: a start that follows
  * loses not a byte.
@@ -85,6 +87,9 @@ async function passDown(frames: Frames, output: Writable, tty: boolean, isOver: 
     }
   }
   output.end();
+  // The client ends the other half when it has read all; one that does not is not waited for.
+  const linger = setTimeout(() => output.destroy(), lingerMs);
+  output.on('close', () => clearTimeout(linger));
 }
 
 /**
