@@ -2,6 +2,7 @@ import type { Peers } from '../peers.ts';
 import { containerRoutes } from './containers.ts';
 import { imageRoutes } from './images.ts';
 import { networkRoutes } from './networks.ts';
+import { pluginRoutes } from './plugins.ts';
 import type { Routes } from './router.ts';
 import { systemRoutes } from './system.ts';
 import { unservedRoutes } from './unserved.ts';
@@ -15,6 +16,7 @@ export function engineRoutes(peers: Peers): Routes {
     ...imageRoutes(peers),
     ...volumeRoutes(peers),
     ...networkRoutes(peers),
+    ...pluginRoutes,
     ...unservedRoutes(),
   };
 }

@@ -30,7 +30,7 @@ const unserved: Readonly<Record<string, readonly string[]>> = {
   ],
   'updating volumes': ['PUT /volumes/{name}'],
   'disk usage': ['GET /system/df'],
-  plugins: ['GET /plugins', 'GET /plugins/{name:*}', 'POST /plugins/{name:*}'],
+  plugins: ['GET /plugins/privileges', 'POST /plugins/{name:*}', 'DELETE /plugins/{name:*}'],
   swarms: [
     'GET /swarm',
     'POST /swarm/{verb}',

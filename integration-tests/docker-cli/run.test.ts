@@ -179,9 +179,10 @@ test('attach joins a running container; the end of its input detaches, and the c
   const [answer] = await once(child.stdout, 'data');
   assert.equal(String(answer), 'hello\n');
   child.stdin.end();
-  await once(child, 'exit');
+  // The client has let go of the container’s streams, and waits for its end.
   assert.equal(await engine.dockerWith(undefined, 'inspect', '-f', '{{.State.Status}}', 'echoing'), 'running\n');
   await engine.dockerWith(undefined, 'rm', '-f', 'echoing');
+  assert.equal(child.exitCode ?? (await once(child, 'exit'))[0], 137);
 });
 
 test('a published port answers from the host, from localhost and from another container', async () => {

@@ -12,9 +12,9 @@ let Wait: typeof WaitType;
 before(async () => {
   engine = await bootEngine();
   await importBusybox(engine);
-  process.env['DOCKER_HOST'] = engine.host;
+  process.env.DOCKER_HOST = engine.host;
   // Its reaper is an image of its own, from a registry.
-  process.env['TESTCONTAINERS_RYUK_DISABLED'] = 'true';
+  process.env.TESTCONTAINERS_RYUK_DISABLED = 'true';
   ({ GenericContainer, Wait } = await import('testcontainers'));
 });
 after(async () => {

@@ -59,7 +59,7 @@ export function resolveConfig(given: Flags, environment: NodeJS.ProcessEnv): Con
   const file = given.configFile ?? (existsSync(usualConfigFile) ? usualConfigFile : undefined);
   const flags = file === undefined ? given : { ...readConfigFile(file, given), ...given };
   const execRoot = resolve(flags.execRoot ?? '/run/longshore');
-  const storageDriver = environment['DOCKER_DRIVER'] || flags.storageDriver;
+  const storageDriver = environment.DOCKER_DRIVER || flags.storageDriver;
   return {
     hosts: (flags.host ?? [`unix://${execRoot}/docker.sock`]).map(host),
     dataRoot: resolve(flags.dataRoot ?? '/var/lib/longshore'),

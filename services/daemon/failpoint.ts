@@ -2,7 +2,7 @@ import type { BootListener } from './newdaemon/boot.ts';
 
 /** For tests of the rollback: the boot fails right after the step that LONGSHORE_FAIL_AFTER names. */
 export function failpoint(environment: NodeJS.ProcessEnv): BootListener {
-  const wanted = environment['LONGSHORE_FAIL_AFTER'];
+  const wanted = environment.LONGSHORE_FAIL_AFTER;
   return {
     report({ step, outcome }) {
       if (wanted !== undefined && outcome === 'done' && step === wanted)

@@ -28,7 +28,7 @@ export function runningIn(records: Records): string[] {
   return records
     .prepare(running)
     .all()
-    .map((row) => String(row['id']));
+    .map((row) => String(row.id));
 }
 
 /** Asks the container records from outside, while nobody has them open. None yet, nothing to keep. */
@@ -39,7 +39,7 @@ export function recordedAsRunning(path: string): string[] {
     return records
       .prepare(running)
       .all()
-      .map((row) => String(row['id']));
+      .map((row) => String(row.id));
   } finally {
     records.close();
   }

@@ -29,11 +29,11 @@ export const makeDirectories = (config: Config): Step<Directories> => ({
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
     mkdirSync(tmp, { mode: 0o700 });
-    const before = process.env['TMPDIR'];
-    process.env['TMPDIR'] = tmp;
+    const before = process.env.TMPDIR;
+    process.env.TMPDIR = tmp;
     step.defer(() => {
-      if (before === undefined) delete process.env['TMPDIR'];
-      else process.env['TMPDIR'] = before;
+      if (before === undefined) delete process.env.TMPDIR;
+      else process.env.TMPDIR = before;
     });
     step.say(dataRoot);
     return { dataRoot, execRoot, tmp };
