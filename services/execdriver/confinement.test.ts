@@ -165,11 +165,12 @@ suite('confinement, as seen from inside', { skip }, () => {
     assert.deepEqual(hosts.split('\n'), expected);
   });
 
-  test('a network namespace is joined by its path, and low ports need no capability there', async () => {
+  test('a network namespace is joined by its path and taken as it is, but for the sysctls asked for', async () => {
     const namespaces = createNetworkNamespaces();
     const path = `/tmp/longshore-netns-${randomBytes(6).toString('hex')}`;
     namespaces.create(path);
     try {
+      namespaces.run(path, () => writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '81'));
       const seen = await inside(
         'ls /sys/class/net; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; cat /proc/sys/net/core/somaxconn',
         {
@@ -177,10 +178,20 @@ suite('confinement, as seen from inside', { skip }, () => {
           sysctls: { 'net.core.somaxconn': '77' },
         },
       );
-      assert.deepEqual(seen.split('\n').slice(-3), ['lo', '0', '77']);
+      assert.deepEqual(seen.split('\n').slice(-3), ['lo', '81', '77']);
     } finally {
       namespaces.remove(path);
     }
+  });
+
+  test('sysctls of the network are refused where the network is the host’s', async () => {
+    const before = readFileSync('/proc/sys/net/core/somaxconn', 'utf8');
+    for (const name of ['net.core.somaxconn', 'net/core/somaxconn']) {
+      const failure = await inside('true', { sysctls: { [name]: '77' } }).catch((error: unknown) => error);
+      assert.ok(isServiceError(failure, 'BAD_SPEC'), String(failure));
+      assert.match(failure.message, /not allowed in host network namespace/);
+    }
+    assert.equal(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'), before);
   });
 
   test('devices of the host are there when asked for, and only those can be used', async () => {

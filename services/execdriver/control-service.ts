@@ -7,7 +7,8 @@ import type { Session } from './session.ts';
 export interface Sessions {
   readonly current: Session | undefined;
   open(policy: InitRequest, engineId: string): Promise<Session>;
-  close(): void;
+  /** Gives the open one up: the verbs are refused from now on. It goes on until it is closed. */
+  take(): Session | undefined;
 }
 
 export function controlService(parts: {
@@ -34,8 +35,9 @@ export function controlService(parts: {
 
     drain: ({ keep }) =>
       queue.run('policy', async () => {
-        const problems = (await sessions.current?.drain(new Set(keep))) ?? [];
-        sessions.close();
+        const session = sessions.take();
+        const problems = (await session?.drain(new Set(keep))) ?? [];
+        session?.close();
         control.forget();
         return { problems };
       }),

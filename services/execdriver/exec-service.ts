@@ -16,6 +16,7 @@ import {
 import { errors } from './errors.ts';
 import type { Exec } from './execs/exec.ts';
 import type { Execs } from './execs/execs.ts';
+import { checkId } from './ids.ts';
 import { outcomeMessage } from './messages.ts';
 import { Client } from './stdio/client.ts';
 import type { Hub } from './stdio/hub.ts';
@@ -29,7 +30,7 @@ export function execService(parts: { records: Records; execs: () => Execs }): Ex
   return {
     createExec(request) {
       const { id, containerId, spec } = request;
-      if (!/^[0-9a-f]{64}$/.test(id)) throw errors.invalidId({ id });
+      checkId(id);
       if (spec === undefined) throw errors.badSpec({ field: 'spec', detail: 'an exec needs a spec' });
       return idempotent(
         {

@@ -21,6 +21,7 @@ import type { Attachments } from './containers/attachments.ts';
 import type { ContainerEvent } from './containers/events.ts';
 import type { ExecDriver } from './containers/exec-driver.ts';
 import { errors } from './errors.ts';
+import { checkId } from './ids.ts';
 import { eventMessage, exitMessage, outcomeMessage, processMessage } from './messages.ts';
 import type { Paths } from './paths.ts';
 
@@ -107,9 +108,4 @@ export function processService(parts: {
       }
     },
   };
-}
-
-/** Ids become names of directories and cgroups. */
-function checkId(id: string): void {
-  if (!/^[0-9a-f]{64}$/.test(id)) throw errors.invalidId({ id });
 }

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { openControl } from '../../kit/control.ts';
 import { programVersion } from '../../kit/flags.ts';
 import { createMounts } from '../../kit/linux/mounts.ts';
@@ -94,7 +94,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   return {
     async stop() {
       await served.stop();
-      sessions.close();
+      sessions.take()?.close();
       for (const container of containers.values()) container.disconnect();
       records.close();
     },
@@ -105,14 +105,15 @@ function fail(): never {
   throw errors.notInitialised();
 }
 
+/** In a parent that was given there may be others' cgroups; the engine's own are in one with its name. */
+function cgroupsOf(parent: string, engineId: string) {
+  const own = `longshore-${engineId.slice(0, 12)}`;
+  return { cgroupParent: posix.join('/', parent || own), cgroupHome: posix.join('/', parent, own) };
+}
+
 function openSessions(estate: Estate, onChange: (isOpen: boolean) => void): Sessions {
   let current: Session | undefined;
   let hasOpened = false;
-  const close = () => {
-    current?.close();
-    current = undefined;
-    onChange(false);
-  };
   return {
     get current() {
       return current;
@@ -124,7 +125,7 @@ function openSessions(estate: Estate, onChange: (isOpen: boolean) => void): Sess
           named: new Map(request.runtimes.map(({ name, path }) => [name, path])),
         },
         defaultUlimits: request.defaultUlimits,
-        cgroupParent: `/${(request.cgroupParent || `longshore-${engineId.slice(0, 12)}`).replace(/^\/+/, '')}`,
+        ...cgroupsOf(request.cgroupParent, engineId),
       };
       const opened = await openSession(estate, policy, hasOpened);
       hasOpened = true;
@@ -133,6 +134,11 @@ function openSessions(estate: Estate, onChange: (isOpen: boolean) => void): Sess
       onChange(true);
       return opened;
     },
-    close,
+    take() {
+      const taken = current;
+      current = undefined;
+      onChange(false);
+      return taken;
+    },
   };
 }

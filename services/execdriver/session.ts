@@ -32,8 +32,10 @@ import type { Wish } from './spec/rlimits.ts';
 export interface Policy {
   runtimes: RuntimeChoice;
   defaultUlimits: readonly Wish[];
-  /** Absolute in every hierarchy. */
+  /** Of containers whose spec names none. May be shared with others, who are left alone. Absolute in every hierarchy. */
   cgroupParent: string;
+  /** The engine's own, the same as `cgroupParent` or below it: what is in here is ours alone. */
+  cgroupHome: string;
 }
 
 /** What lives as long as the service does, whatever the policy. */
@@ -73,7 +75,7 @@ const endingMs = 10_000;
 /** `isReopened`: another session of this process comes before it. */
 export async function openSession(estate: Estate, policy: Policy, isReopened: boolean): Promise<Session> {
   const { records, containers, queue, paths, facts, processes, log } = estate;
-  const { cgroupParent } = policy;
+  const { cgroupParent, cgroupHome } = policy;
   const runtimes = await openRuntimes(policy.runtimes, { processes, records, facts, execRoot: estate.execRoot });
   const monitor = await openMonitorProgram(processes);
   const claimed = claimedMounts(records);
@@ -82,8 +84,8 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
   const warnings = stray.claim();
   for (const warning of warnings) log.warn(warning);
   const hierarchies = readHierarchies();
-  const monitorCgroup = openMonitorCgroup(hierarchies, `${cgroupParent}/conmon`);
-  const remains = openRemains({ paths, hierarchies, runtimes, cgroupParent });
+  const monitorCgroup = openMonitorCgroup(hierarchies, `${cgroupHome}/conmon`);
+  const remains = openRemains({ paths, hierarchies, runtimes, cgroupHome });
   const clearEnded = (container: Container) => {
     const { id, generation } = container.record;
     const work = queue.run(id, async () => {
@@ -96,6 +98,10 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     );
   };
   const exits = watchExits({ ...estate, hierarchies, onEnded: clearEnded });
+  const close = () => {
+    exits.close();
+    monitorCgroup.close();
+  };
   const parts = {
     ...estate,
     exits,
@@ -107,14 +113,21 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     hierarchies,
     bootId: bootId(),
     cgroupParent,
+    cgroupHome,
     defaultUlimits: policy.defaultUlimits,
     onForgotten: (id: string) => forgetExecs(estate, id),
   };
   const driver = openExecDriver(parts);
-  const adopted = await adoptContainers(parts);
+  const adopted = await adoptContainers(parts).catch((error: unknown) => {
+    close();
+    throw error;
+  });
   // Those of an earlier session in this life are followed already.
   if (!isReopened) adoptExecs(parts);
   const rotation = openRotation(containers, paths, log);
+
+  /** All that was queued before. */
+  const settled = () => Promise.all([...containers.keys()].map((id) => queue.run(id, () => {})));
 
   const endOne = async (container: Container): Promise<string[]> => {
     const { id } = container.record;
@@ -136,6 +149,8 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     warnings,
     adopted,
     async drain(keep) {
+      // A start that was let in before may still be under way.
+      await settled();
       const toEnd = [...containers.values()].filter(({ isLiving, record }) => isLiving && !keep.has(record.id));
       const problems = (await Promise.all(toEnd.map(endOne))).flat();
       for (const leftover of remains.unrecorded((id) => containers.has(id))) {
@@ -144,15 +159,15 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
           .catch((error: unknown) => problems.push(`container ${leftover.id}: ${String(error)}`));
       }
       // What is being cleared of those that ended.
-      await Promise.all([...containers.keys()].map((id) => queue.run(id, () => {})));
+      await settled();
       if ([...containers.values()].some((container) => container.isLiving)) return problems;
-      await removeCgroup(hierarchies, cgroupParent).catch((error: unknown) => problems.push(String(error)));
+      // Looked at anew: a hierarchy may have been added since.
+      await removeCgroup(readHierarchies(), cgroupHome).catch((error: unknown) => problems.push(String(error)));
       return [...problems, ...stray.release()];
     },
     close() {
       rotation.close();
-      exits.close();
-      monitorCgroup.close();
+      close();
     },
   };
 }

@@ -12,6 +12,7 @@ import {
 import type { Attachment, Attachments } from './containers/attachments.ts';
 import type { Container } from './containers/container.ts';
 import { errors } from './errors.ts';
+import { checkId } from './ids.ts';
 import type { LogStream as Stream } from './logs/format.ts';
 import type { LogLine } from './logs/lines.ts';
 import { readLog, readLogBytes } from './logs/reader.ts';
@@ -30,6 +31,7 @@ export function streamService(parts: {
       const first = (await frames.next()).value?.frame;
       if (first?.$case !== 'open') throw errors.badFrame({ detail: 'the first frame of an attach opens it' });
       const open: AttachOpen = first.value;
+      checkId(open.id);
       const container = containers.get(open.id);
       const fromLog = open.logs && container?.record.terms.logDriver !== 'none';
       const wanted = streamsOf(open);
@@ -55,6 +57,7 @@ export function streamService(parts: {
     },
 
     async *readLogs(request, { signal }) {
+      checkId(request.id);
       const container = containers.get(request.id);
       const driver = container?.record.terms.logDriver;
       if (driver === 'none') throw errors.logsUnreadable({ driver });

@@ -9,7 +9,7 @@ import type { Hierarchies } from './hierarchies.ts';
  * does that runs this service, must not end them.
  */
 export interface MonitorCgroup {
-  /** Moves a process in. What fails is told, not thrown: the container can do without. */
+  /** Moves a process in, unless it is closed. What fails is told, not thrown: the container can do without. */
   add(pid: number): Promise<string[]>;
   close(): void;
 }
@@ -23,24 +23,40 @@ export function openMonitorCgroup(hierarchies: Hierarchies, cgroup: string): Mon
     if (hierarchies.directoryOf('cpuset', cgroup) === directory) passDownCpuset(root, directory);
     return [{ directory, descriptor: openSync(`${directory}/cgroup.procs`, 'w') }];
   });
+  let isClosed = false;
+  let adding = 0;
+  // Not under the hands of one who writes: the numbers would be other files' by then.
+  const closeIfIdle = () => {
+    if (isClosed && adding === 0) for (const { descriptor } of entrances.splice(0)) closeSync(descriptor);
+  };
+  const addTo = async (pid: number) => {
+    const problems: string[] = [];
+    // One after the other: the first may wait some milliseconds for the kernel (an RCU grace period), and while one waits
+    // the others would only take up threads.
+    for (const { directory, descriptor } of entrances) {
+      try {
+        await writeAsync(descriptor, `${pid}`);
+      } catch (error) {
+        // The monitor has ended already.
+        if (hasCode(error, 'ESRCH')) return problems;
+        problems.push(`cannot move monitor ${pid} to ${directory}: ${String(error)}`);
+      }
+    }
+    return problems;
+  };
   return {
     async add(pid) {
-      const problems: string[] = [];
-      // One after the other: the first may wait some milliseconds for the kernel (an RCU grace period), and while one waits
-      // the others would only take up threads.
-      for (const { directory, descriptor } of entrances) {
-        try {
-          await writeAsync(descriptor, `${pid}`);
-        } catch (error) {
-          // The monitor has ended already.
-          if (hasCode(error, 'ESRCH')) return problems;
-          problems.push(`cannot move monitor ${pid} to ${directory}: ${String(error)}`);
-        }
+      adding++;
+      try {
+        return await addTo(pid);
+      } finally {
+        adding--;
+        closeIfIdle();
       }
-      return problems;
     },
     close() {
-      for (const { descriptor } of entrances) closeSync(descriptor);
+      isClosed = true;
+      closeIfIdle();
     },
   };
 }

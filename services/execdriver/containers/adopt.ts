@@ -56,8 +56,8 @@ function adoptLiving(parts: AdoptParts, container: Container): void {
   }
   const state = isFrozen(parts.hierarchies, record.terms.cgroup) ? 'paused' : 'running';
   if (state !== record.state) {
+    parts.containerRecords.save({ ...record, state });
     container.record = { ...record, state };
-    parts.containerRecords.save(container.record);
   }
   parts.exits.follow(container);
 }
@@ -84,10 +84,10 @@ async function finishOrUndo(parts: StartParts, container: Container): Promise<vo
     startedNs: nowNs(),
   };
   parts.records.transaction(() => {
-    container.record = running;
     parts.containerRecords.save(running);
     parts.events.append({ kind: 'started', record: running, timeNs: running.startedNs });
   });
+  container.record = running;
 }
 
 function initOf(parts: StartParts, id: string): ProcessMark | undefined {

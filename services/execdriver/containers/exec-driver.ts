@@ -26,7 +26,7 @@ export interface ExecDriver {
   list(): Container[];
 }
 
-type Parts = StartParts & { hierarchies: Hierarchies; queue: KeyedQueue };
+type Parts = StartParts & { hierarchies: Hierarchies; queue: KeyedQueue; cgroupHome: string };
 
 export function openExecDriver(parts: Parts): ExecDriver {
   const { containers, hierarchies, queue } = parts;
@@ -41,7 +41,8 @@ export function openExecDriver(parts: Parts): ExecDriver {
   const start: ExecDriver['start'] = async (request, settle) => {
     const { id, generation } = request;
     const known = containers.get(id);
-    if (known) {
+    // One whose failed start could not be cleared is cleared now, as the one before.
+    if (known && known.record.state !== 'starting') {
       const { record } = known;
       const newest = record.generation;
       if (generation < newest) throw errors.staleGeneration({ id, generation, newest });
@@ -61,19 +62,20 @@ export function openExecDriver(parts: Parts): ExecDriver {
     await setFrozen(hierarchies, container.record.terms.cgroup, to === 'paused');
     // It may have ended while it was being frozen.
     if (!container.isLiving) throw errors.notRunning({ id });
+    const record = { ...container.record, state: to };
     parts.records.transaction(() => {
-      container.record = { ...container.record, state: to };
-      parts.containerRecords.save(container.record);
+      parts.containerRecords.save(record);
       const kind = to === 'paused' ? 'paused' : 'resumed';
-      parts.events.append({ kind, record: container.record, timeNs: nowNs() });
+      parts.events.append({ kind, record, timeNs: nowNs() });
     });
+    container.record = record;
     return 'done';
   };
 
   const remove = async (id: string, keepLogs: boolean): Promise<Outcome> => {
     const container = containers.get(id);
     if (container?.isLiving) throw errors.running({ id });
-    const terms = container?.record.terms ?? { runtime: '', cgroup: `${parts.cgroupParent}/${id}` };
+    const terms = container?.record.terms ?? { runtime: '', cgroup: `${parts.cgroupHome}/${id}` };
     // The record goes last: until then a repeat, or the next life, finds what is left.
     await parts.remains.clear({ id, ...terms });
     container?.disconnect();
@@ -113,9 +115,12 @@ export function openExecDriver(parts: Parts): ExecDriver {
     },
 
     async wait(id, generation, signal) {
+      signal.throwIfAborted();
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener('abort', () => reject(signal.reason), { once: true });
       });
+      // Nobody may be listening by then.
+      aborted.catch(() => {});
       for (;;) {
         const next = started.promise;
         const container = get(id);

@@ -18,6 +18,8 @@ const unknownCode = 255;
 
 const sigkill = 9;
 
+const retryMs = 1000;
+
 /**
  * Learns how containers end. The monitor writes the code into a file; when it has done so, all output is in the log and has
  * been sent to whom it is attached. An exit fact is durable before anybody hears of it.
@@ -45,6 +47,7 @@ export function watchExits(parts: {
 }): Exits {
   const { containers, records, containerRecords, events, paths, hierarchies, log } = parts;
   const following = new Map<Container, () => void>();
+  let isClosed = false;
 
   const record = (container: Container, end: Omit<ExitFact, 'oomKilled'>) => {
     following.get(container)?.();
@@ -54,38 +57,57 @@ export function watchExits(parts: {
     const fact = { ...end, oomKilled: Math.max(kills, rest.oomKills) > 0 };
     const ended = { ...rest, state: 'exited' as const, init: undefined, exit: fact, oomKills: kills };
     records.transaction(() => {
-      container.record = ended;
       containerRecords.save(ended);
       if (kills > rest.oomKills) events.append({ kind: 'oom', record: ended, timeNs: fact.timeNs });
       events.append({ kind: 'exited', record: ended, timeNs: fact.timeNs });
     });
+    container.record = ended;
     rmSync(paths.exitFileOf(ended.id), { force: true });
     // What shared the pid namespace of others has not ended with its init.
     signalAll(hierarchies, ended.terms.cgroup, sigkill);
-    log.info({ container: ended.id.slice(0, 12), code: fact.code, oomKilled: fact.oomKilled }, 'exited');
+    log.debug({ container: ended.id.slice(0, 12), code: fact.code, oomKilled: fact.oomKilled }, 'exited');
     container.end(fact);
     parts.onEnded(container);
   };
 
-  const settle = (container: Container) => {
-    if (!container.isLiving) return;
-    const file = readExitFile(paths.exitFileOf(container.record.id));
-    if (file) record(container, { ...file, unknown: false });
+  /** A disk that is full, above all, is no reason to lose an end: it is tried again until it can be recorded. */
+  const persist = (container: Container, work: () => void) => {
+    if (isClosed || !container.isLiving) return;
+    try {
+      work();
+    } catch (error) {
+      log.error({ err: error, container: container.record.id.slice(0, 12) }, 'cannot record an end; trying again');
+      setTimeout(() => persist(container, work), retryMs).unref();
+    }
   };
 
-  const giveUp = (container: Container) => {
-    settle(container);
-    if (container.isLiving) record(container, { code: unknownCode, timeNs: nowNs(), unknown: true });
+  const recordFound = (container: Container) => {
+    const file = readExitFile(paths.exitFileOf(container.record.id));
+    if (file) record(container, { ...file, unknown: false });
+    return file !== undefined;
   };
+
+  const settle = (container: Container) => persist(container, () => recordFound(container));
+
+  const giveUp = (container: Container) =>
+    persist(container, () => {
+      if (!recordFound(container)) record(container, { code: unknownCode, timeNs: nowNs(), unknown: true });
+    });
 
   const tellOom = (container: Container) => {
     const kills = oomKills(hierarchies, container.record.terms.cgroup);
     if (!container.isLiving || kills <= container.record.oomKills) return;
-    records.transaction(() => {
-      container.record = { ...container.record, oomKills: kills };
-      containerRecords.save(container.record);
-      events.append({ kind: 'oom', record: container.record, timeNs: nowNs() });
-    });
+    const told = { ...container.record, oomKills: kills };
+    try {
+      records.transaction(() => {
+        containerRecords.save(told);
+        events.append({ kind: 'oom', record: told, timeNs: nowNs() });
+      });
+      container.record = told;
+    } catch (error) {
+      // The end of the container tells it, at the latest.
+      log.error({ err: error, container: told.id.slice(0, 12) }, 'cannot record that it is out of memory');
+    }
   };
 
   const follow = (container: Container) => {
@@ -129,6 +151,7 @@ export function watchExits(parts: {
     follow,
     giveUp,
     close() {
+      isClosed = true;
       watcher.close();
       for (const stop of following.values()) stop();
       following.clear();

@@ -18,10 +18,10 @@ export function openRemains(parts: {
   paths: Paths;
   hierarchies: Hierarchies;
   runtimes: Runtimes;
-  /** The engine's own: `/longshore-1f2e`. */
-  cgroupParent: string;
+  /** The engine's own, in which what has a container's name is a container of ours: `/longshore-1f2e`. */
+  cgroupHome: string;
 }): Remains {
-  const { paths, hierarchies, runtimes, cgroupParent } = parts;
+  const { paths, hierarchies, runtimes, cgroupHome } = parts;
   return {
     async clear({ id, runtime, cgroup }) {
       // First the processes: nothing else may be taken from under them.
@@ -32,9 +32,9 @@ export function openRemains(parts: {
     },
     unrecorded(isRecorded) {
       const bundles = readdirSync(paths.bundles);
-      const cgroups = hierarchies.all.flatMap(({ root }) => childCgroups(`${root}${cgroupParent}`));
+      const cgroups = hierarchies.all.flatMap(({ root }) => childCgroups(`${root}${cgroupHome}`));
       const ids = new Set([...bundles, ...cgroups].filter((name) => /^[0-9a-f]{64}$/.test(name) && !isRecorded(name)));
-      return [...ids].map((id) => ({ id, runtime: '', cgroup: cgroupOf(paths, id) ?? `${cgroupParent}/${id}` }));
+      return [...ids].map((id) => ({ id, runtime: '', cgroup: cgroupOf(paths, id) ?? `${cgroupHome}/${id}` }));
     },
   };
 }

@@ -14,6 +14,7 @@ import type { Paths } from '../paths.ts';
 import type { MonitorProgram } from '../runtime/conmon.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Runtimes } from '../runtime/runtimes.ts';
+import { ensureBindSources } from '../spec/bind-sources.ts';
 import { encodeSpec, ociSpecOf } from '../spec/container.ts';
 import type { EngineFacts } from '../spec/facts.ts';
 import { findInitBinary } from '../spec/init-binary.ts';
@@ -102,10 +103,10 @@ async function start(parts: StartParts, request: StartRequest, settle: Settle): 
       startedNs: nowNs(),
     };
     settle(running, () => {
-      container.record = running;
       parts.containerRecords.save(running);
       parts.events.append({ kind: 'started', record: running, timeNs: running.startedNs });
     });
+    container.record = running;
   } catch (error) {
     await undo(parts, container);
     throw error;
@@ -148,6 +149,7 @@ async function translate(parts: StartParts, spec: ContainerSpec, terms: Terms): 
     initBinary: usesInit ? await findInitBinary() : undefined,
     findInit: (id) => containers.get(id)?.pid,
   });
+  await ensureBindSources(spec.mounts);
   ensureWorkingDirectory(spec.rootPath, oci.process.cwd);
   return oci;
 }

@@ -57,7 +57,7 @@ const noLimits: Resources = {
 export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Promise<OciSpec> {
   const confinement = spec.confinement ?? noConfinement;
   const resources = spec.resources ?? noLimits;
-  checkRoot(spec);
+  check(spec);
   const { facts } = around;
   const capabilities = capabilitiesFor(
     { privileged: confinement.privileged, add: confinement.capAdd, drop: confinement.capDrop },
@@ -67,7 +67,6 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
   const devices = await devicesFor(spec.devices, spec.deviceCgroupRules, confinement.privileged);
   const { mounts, rootfsPropagation } = mountsFor(spec, confinement.privileged);
   const seccomp = seccompFor(confinement, capabilities, facts);
-  const sysctl = sysctlsFor(spec);
   const sharesUts = spec.utsMode === 'host';
   if (around.initBinary !== undefined) {
     mounts.push({ destination: initInContainer, type: 'bind', source: around.initBinary, options: ['bind', 'ro'] });
@@ -87,19 +86,24 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
       devices: devices.devices,
       maskedPaths: maskedPaths(confinement, facts.thermalPaths),
       readonlyPaths: readonlyPaths(confinement, !facts.cgroup2 && mounts.some(({ type }) => type === 'cgroup')),
-      ...(Object.keys(sysctl).length > 0 && { sysctl }),
+      ...(Object.keys(spec.sysctls).length > 0 && { sysctl: { ...spec.sysctls } }),
       ...(seccomp !== undefined && { seccomp }),
       ...(rootfsPropagation !== undefined && { rootfsPropagation }),
     },
   };
 }
 
-function checkRoot(spec: ContainerSpec): void {
+function check(spec: ContainerSpec): void {
   if (!spec.rootPath.startsWith('/')) {
     throw errors.badSpec({ field: 'root_path', detail: 'root_path must be an absolute path' });
   }
   if (spec.args.length === 0 || spec.args[0] === '') {
     throw errors.badSpec({ field: 'args', detail: 'no command specified' });
+  }
+  const ofHost = Object.keys(spec.sysctls).find((name) => /^net[./]/.test(name));
+  if (ofHost !== undefined && spec.networkNamespacePath === '') {
+    const detail = `sysctl ${JSON.stringify(ofHost)} not allowed in host network namespace`;
+    throw errors.badSpec({ field: 'sysctls', detail });
   }
   if (spec.workingDir !== '' && !spec.workingDir.startsWith('/')) {
     const detail = `the working directory '${spec.workingDir}' is invalid, it needs to be an absolute path`;
@@ -178,16 +182,6 @@ function defaultSeccomp(host: SeccompHost): OciSeccomp | undefined {
   const key = [host.machine, host.kernel, ...host.capabilities].join();
   if (!resolvedDefaults.has(key)) resolvedDefaults.set(key, resolveSeccomp(defaultSeccompProfile, host));
   return resolvedDefaults.get(key);
-}
-
-/** Harmless in a network namespace of one's own, and then ping and low ports need no capability. */
-const networkSysctls: Readonly<Record<string, string>> = {
-  'net.ipv4.ping_group_range': '0 2147483647',
-  'net.ipv4.ip_unprivileged_port_start': '0',
-};
-
-function sysctlsFor(spec: ContainerSpec): Record<string, string> {
-  return { ...(spec.networkNamespacePath !== '' && networkSysctls), ...spec.sysctls };
 }
 
 /** config.json. Limits are 64 bits, more than JSON.stringify writes as a number; no string in JSON contains this mark unescaped. */

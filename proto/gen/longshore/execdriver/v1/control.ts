@@ -21,7 +21,11 @@ export interface InitRequest {
   defaultRuntime: string;
   runtimes: Runtime[];
   defaultUlimits: Ulimit[];
-  /** Empty: `longshore-<first 12 digits of the engine's id>`. */
+  /**
+   * Containers' cgroups are in here, unless their spec names another place. Empty: `longshore-<first 12 digits of the engine's
+   * id>`, which is the engine's own and goes away with the last container. In a parent that is given there may be others'
+   * cgroups, which are left alone; what else the engine needs is then in a cgroup of its own by that name, below the parent.
+   */
   cgroupParent: string;
 }
 
@@ -632,8 +636,8 @@ export const ControlServiceDefinition = {
       options: { _unknownFields: { 402408: [Buffer.from([3]) as Buffer] } },
     },
     /**
-     * Ends every container's processes that is not in `keep` (SIGKILL) and sweeps what is marked as ours without a record.
-     * Forgets Init.
+     * Ends every container's processes that is not in `keep` (SIGKILL) and sweeps what is marked as ours without a record. With
+     * no container left living, no cgroup of the engine's own stays. Forgets Init: from its first moment on nothing is started.
      */
     drain: {
       name: "Drain",
@@ -656,8 +660,8 @@ export interface ControlServiceImplementation<CallContextExt = {}> {
    */
   init(request: InitRequest, context: CallContext & CallContextExt): Promise<DeepPartial<InitResponse>>;
   /**
-   * Ends every container's processes that is not in `keep` (SIGKILL) and sweeps what is marked as ours without a record.
-   * Forgets Init.
+   * Ends every container's processes that is not in `keep` (SIGKILL) and sweeps what is marked as ours without a record. With
+   * no container left living, no cgroup of the engine's own stays. Forgets Init: from its first moment on nothing is started.
    */
   drain(request: DrainRequest, context: CallContext & CallContextExt): Promise<DeepPartial<DrainResponse>>;
 }
@@ -672,8 +676,8 @@ export interface ControlServiceClient<CallOptionsExt = {}> {
    */
   init(request: DeepPartial<InitRequest>, options?: CallOptions & CallOptionsExt): Promise<InitResponse>;
   /**
-   * Ends every container's processes that is not in `keep` (SIGKILL) and sweeps what is marked as ours without a record.
-   * Forgets Init.
+   * Ends every container's processes that is not in `keep` (SIGKILL) and sweeps what is marked as ours without a record. With
+   * no container left living, no cgroup of the engine's own stays. Forgets Init: from its first moment on nothing is started.
    */
   drain(request: DeepPartial<DrainRequest>, options?: CallOptions & CallOptionsExt): Promise<DrainResponse>;
 }

@@ -23,12 +23,16 @@ export interface ContainerSpec {
   stdinOnce: boolean;
   hostname: string;
   domainname: string;
-  /** Empty: a network namespace is not joined but the host's is used. */
+  /**
+   * Empty: a network namespace is not joined but the host's is used. One that is joined is taken as it is: what holds for all
+   * containers in it is for its maker to set.
+   */
   networkNamespacePath: string;
   mounts: Mount[];
   resources: Resources | undefined;
   confinement: Confinement | undefined;
   rlimits: Rlimit[];
+  /** Those under `net.` need a network namespace that is joined: the host's own are not touched (BAD_SPEC). */
   sysctls: { [key: string]: string };
   /** Empty: private. `host`, or `container:<id>` of a running one. */
   pidMode: string;
@@ -76,7 +80,10 @@ export interface Mount {
   propagation: string;
   /** Further mount options, as `size=64m` for tmpfs. */
   options: string[];
-  /** A bind whose source is missing: make it, as a directory owned by root (0755). Else it is BAD_SPEC. */
+  /**
+   * A bind whose source is missing: make it, with its parents, as a directory owned by root (0755), which stays. Else it is
+   * BAD_SPEC, `invalid mount config for type "bind": bind source path does not exist: <source>`.
+   */
   createSource: boolean;
 }
 
