@@ -1,3 +1,4 @@
+import { capabilityNames } from '../../../kit/linux/capabilities.ts';
 import type { ContainerConfig, HostConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
 import type { EngineFacts } from '../daemon.ts';
 import { errors } from '../errors.ts';
@@ -29,6 +30,8 @@ export function checkConfig(config: ContainerConfig, host: HostConfig, facts: En
   for (const entry of host.extraHosts) parseExtraHost(entry);
   for (const link of host.links) parseLink(link);
   confinementOf(host);
+  checkCapabilities('cap_add', 'CapAdd', host.capAdd);
+  checkCapabilities('cap_drop', 'CapDrop', host.capDrop);
   checkHealth(config);
   checkRestartPolicy(host);
   checkModes(host, facts);
@@ -36,6 +39,17 @@ export function checkConfig(config: ContainerConfig, host: HostConfig, facts: En
   const { oomScoreAdj } = host;
   if (oomScoreAdj !== undefined && (oomScoreAdj < -1000 || oomScoreAdj > 1000)) {
     throw refuse('oom_score_adj', `Invalid value ${oomScoreAdj}, range for oom score adj is [-1000, 1000]`);
+  }
+}
+
+const capabilities: readonly string[] = capabilityNames;
+
+function checkCapabilities(field: string, shown: string, names: readonly string[]): void {
+  for (const each of names) {
+    const name = each.toUpperCase();
+    const full = name.startsWith('CAP_') ? name : `CAP_${name}`;
+    if (name !== 'ALL' && !capabilities.includes(full))
+      throw refuse(field, `invalid ${shown}: unknown capability: "${full}"`);
   }
 }
 
