@@ -88,7 +88,7 @@ export function createDriverControl(options: {
     const layerRecords = openLayerRecords(records, choice.name);
     await reconcile({ driver, layerRecords, records, bootId, log });
     current = { layers: createLayers({ driver, layerRecords, records, pool, readers, bootId, log }), because };
-    log.info({ driver: choice.name, because }, 'the layers are open');
+    log.debug({ driver: choice.name, because }, 'the layers are open');
     return current;
   }
 
@@ -100,9 +100,10 @@ export function createDriverControl(options: {
     },
     drain: (keep) =>
       inTurn(async () => {
-        const problems = await current?.layers.unmountAllBut(keep);
+        const layers = current?.layers;
+        // From now on nothing is mounted any more.
         forget();
-        return problems ?? [];
+        return (await layers?.unmountAllBut(keep)) ?? [];
       }),
     close: forget,
   };

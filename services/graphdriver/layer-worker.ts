@@ -1,8 +1,8 @@
 import { parentPort } from 'node:worker_threads';
+import { deleteTree } from '../../kit/linux/delete-tree.ts';
 import { syncFilesystem } from '../../kit/linux/sync-filesystem.ts';
 import { toBytes, toText } from './archive/bytes.ts';
 import { copyTree } from './tree/copy.ts';
-import { deleteTree } from './tree/delete.ts';
 import { differences } from './tree/difference.ts';
 import { measureDifference } from './tree/measure.ts';
 import { packDifference } from './tree/pack.ts';

@@ -1,4 +1,5 @@
 import { chmodSync, chownSync, closeSync, utimesSync, writeSync } from 'node:fs';
+import { deleteEntry } from '../../../kit/linux/delete-tree.ts';
 import { linkAt, mkdirAt, mknodAt, symlinkAt } from '../../../kit/linux/directory-entries.ts';
 import { makeDevice } from '../../../kit/linux/files.ts';
 import { closeDescriptor, OpenFlag } from '../../../kit/linux/libc.ts';
@@ -8,7 +9,6 @@ import { type ByteString, toBytes } from '../archive/bytes.ts';
 import { type ArchiveEntry, BadArchive, type Timestamp } from '../archive/entry.ts';
 import type { EntrySink } from '../archive/tar-reader.ts';
 import { readWhiteout } from '../archive/whiteout.ts';
-import { deleteEntry } from '../tree/delete.ts';
 import { inChild, pathAt, statAt } from '../tree/directory.ts';
 import { makeOpaque } from '../tree/overlay-marks.ts';
 import { applyAttributes, applyFileAttributes, applyTime, applyXattrs, checkedId } from './attributes.ts';
@@ -54,7 +54,7 @@ export function createUnpacker(target: UnpackTarget): Unpacker {
       make();
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error;
-      deleteEntry(directory, name);
+      deleteEntry(directory, toBytes(name));
       directories.changed();
       make();
     }
@@ -84,7 +84,7 @@ export function createUnpacker(target: UnpackTarget): Unpacker {
   function replaceByDirectory(directory: number, name: ByteString): void {
     if (statAt(directory, name)?.isDirectory()) return;
     const wasHidden = isOverlay && isHidden(directory, name);
-    deleteEntry(directory, name);
+    deleteEntry(directory, toBytes(name));
     directories.changed();
     mkdirAt(directory, toBytes(name), 0o700);
     // The archive hid the directory of the layers below first; its new one must not show their files.
