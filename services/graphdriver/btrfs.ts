@@ -38,7 +38,7 @@ export function openBtrfs(directory: string, { btrfs, pool }: { btrfs: Btrfs; po
     } catch (error) {
       // A container made subvolumes of its own; rmdir(2) deletes an empty one.
       if (!hasCode(error, 'ENOTEMPTY')) throw error;
-      await pool.run('delete', { path: fromText(path) });
+      await pool.run('delete', { path });
     }
   }
 

@@ -125,7 +125,7 @@ export function openOverlay2(directory: string, { mounts, pool }: { mounts: Moun
       home.takeAway(layer);
     },
 
-    sweep: () => sweepHome(home, async (path) => pool.run('delete', { path: fromText(path) })),
+    sweep: () => sweepHome(home, async (path) => pool.run('delete', { path })),
 
     difference: (layer, { ancestors, isWritable }: Chain) => ({
       kind: 'overlay',

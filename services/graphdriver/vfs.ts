@@ -94,7 +94,7 @@ export function openVfs(directory: string, { mounts, pool }: { mounts: Mounts; p
       home.takeAway(layer);
     },
 
-    sweep: () => sweepHome(home, async (path) => pool.run('delete', { path: fromText(path) })),
+    sweep: () => sweepHome(home, async (path) => pool.run('delete', { path })),
 
     difference: (layer, { ancestors: [parent], isWritable }) => ({
       kind: 'trees',

@@ -17,6 +17,6 @@ export interface VolumeDriver {
   unmount(name: string, options: Readonly<Record<string, string>>): Promise<void>;
   /** With all its files; what was mounted there is kept. VOLUME_BUSY. */
   remove(name: string): Promise<void>;
-  /** Volumes that are there, whatever the records say. */
-  list(): Promise<string[]>;
+  /** Volumes that are there but not known. Those that are known are not touched: what is mounted there may hang. */
+  list(isKnown: (name: string) => boolean): Promise<string[]>;
 }

@@ -1,5 +1,6 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
+import { deleteFiles } from './delete-files.ts';
 import { type Filling, fill, isQuick } from './fill.ts';
 
 /** Puts into an empty volume what the image has at its place, once for each container that comes to have it. */
@@ -17,7 +18,7 @@ export interface Filler {
 const unfinished = (directory: string) => `${directory}.filling`;
 
 export function createFiller(): Filler {
-  const sweep = (directory: string) => rm(unfinished(directory), { recursive: true, force: true });
+  const sweep = (directory: string) => deleteFiles(unfinished(directory));
   return {
     sweep,
     async fillIfEmpty(source, directory, isShared) {

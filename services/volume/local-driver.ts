@@ -1,6 +1,7 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mounts } from '../../kit/linux/mounts.ts';
+import { deleteFiles } from './delete-files.ts';
 import type { VolumeDriver } from './driver.ts';
 import { errors } from './errors.ts';
 import type { MountCommand } from './mount-command.ts';
@@ -44,11 +45,13 @@ export function createLocalDriver(root: string, mounts: Pick<Mounts, 'list'>, co
       // What is mounted belongs to somebody else, and would be deleted with the volume.
       const left = mounts.list(directory).map((mount) => mount.target);
       if (left.length > 0) throw errors.volumeBusy({ name, mounts: left.join(', ') });
-      await rm(directory, { recursive: true, force: true });
+      await deleteFiles(directory);
     },
-    async list() {
+    async list(isKnown) {
       const entries = await readdir(root, { withFileTypes: true });
-      const directories = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+      const directories = entries
+        .filter((entry) => entry.isDirectory() && !isKnown(entry.name))
+        .map(({ name }) => name);
       const hasData = (name: string) =>
         stat(mountpoint(name)).then(
           (found) => found.isDirectory(),

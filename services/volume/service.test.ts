@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { suite, test } from 'node:test';
 import { isServiceError } from '../../kit/errors.ts';
+import { mkdirAt } from '../../kit/linux/directory-entries.ts';
+import { closeDescriptor, OpenFlag, openDescriptor } from '../../kit/linux/libc.ts';
+import { createMounts } from '../../kit/linux/mounts.ts';
+import { openBeneath } from '../../kit/linux/openat2.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import { anonymousName, collect, engineId, runningService } from './service.fixture.ts';
 
 const withReason = (reason: string, message?: RegExp) => (error: unknown) =>
   isServiceError(error, reason) && (message === undefined || message.test(error.message));
 
+const skip = process.getuid?.() === 0 ? false : 'needs root to mount';
 const web = 'c'.repeat(64);
 const db = 'd'.repeat(64);
 
@@ -204,6 +209,34 @@ suite('the volume service', () => {
     const { volume } = await service.volumes.getVolume({ name: 'restored' });
     assert.equal(volume?.mountpoint, service.dataOf('restored'));
     assert.equal(readFileSync(join(service.dataOf('restored'), 'file'), 'utf8'), 'precious');
+  });
+
+  test('a volume in which a container has gone deeper than any path says can be removed', async () => {
+    await using service = await runningService();
+    await service.volumes.createVolume({ name: 'deep' });
+    const name = 'd'.repeat(200);
+    let current = openDescriptor(service.dataOf('deep'), OpenFlag.RDONLY | OpenFlag.DIRECTORY);
+    for (let depth = 0; depth < 50; depth++) {
+      mkdirAt(current, name, 0o755);
+      const next = openBeneath(current, name, OpenFlag.RDONLY | OpenFlag.DIRECTORY);
+      closeDescriptor(current);
+      current = next;
+    }
+    closeDescriptor(current);
+    assert.equal((await service.volumes.removeVolume({ name: 'deep' })).outcome, Outcome.OUTCOME_DONE);
+    assert.equal(existsSync(dirname(service.dataOf('deep'))), false);
+  });
+
+  test('one volume that cannot be put in order does not keep the others from being served', { skip }, async () => {
+    await using service = await runningService();
+    await service.volumes.createVolume({ name: 'good' });
+    await service.volumes.createVolume({ name: 'stuck', options: { type: 'tmpfs', device: 'tmpfs' } });
+    createMounts().mount('tmpfs', service.dataOf('stuck'), 'tmpfs', 0, '');
+    const unmount = () => Promise.reject(new Error('umount: the server does not answer'));
+    await service.restart({ mountCommand: { mount: () => Promise.resolve(), unmount } });
+    await service.control.init({ fence: { engineId, epoch: 2 } });
+    const names = (await collect(service.volumes.listVolumes({}))).map(({ volume }) => volume?.name);
+    assert.deepEqual(names, ['good', 'stuck']);
   });
 
   test('before Init the verbs are refused, and Identify answers', async () => {

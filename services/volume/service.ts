@@ -35,7 +35,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const events = openVolumeEvents(records);
   const driver = createLocalDriver(root, createMounts(), surroundings.mountCommand ?? createMountCommand());
   const control = openControl(records, { bootId });
-  const volumes = createVolumes({ records, volumeRecords, driver, filler: createFiller(), events });
+  const volumes = createVolumes({ records, volumeRecords, driver, filler: createFiller(), events, log });
 
   let served: Served | undefined;
   let isServing = false;

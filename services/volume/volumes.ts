@@ -1,3 +1,4 @@
+import type { Logger } from '../../kit/log.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
 import type { Records } from '../../kit/records.ts';
 import type { Sequence } from '../../kit/watch.ts';
@@ -54,10 +55,11 @@ export interface VolumesContext {
   driver: VolumeDriver;
   filler: Filler;
   events: Sequence<VolumeEvent>;
+  log: Logger;
 }
 
 export function createVolumes(context: VolumesContext): Volumes {
-  const { records, volumeRecords, driver, filler, events } = context;
+  const { records, volumeRecords, driver, filler, events, log } = context;
   const queue = createKeyedQueue();
 
   const find = (name: string) => {
@@ -255,8 +257,16 @@ export function createVolumes(context: VolumesContext): Volumes {
 
     async open(bootId) {
       volumeRecords.enterBoot(bootId);
-      for (const volume of volumeRecords.all()) await queue.run(volume.name, () => finish(volume));
-      for (const name of await driver.list()) await queue.run(name, () => takeIn(name));
+      for (const volume of volumeRecords.all()) {
+        try {
+          await queue.run(volume.name, () => finish(volume));
+        } catch (error) {
+          // Its record stays as it is, so that the next start tries again. One volume is no reason to have none.
+          log.error({ err: error, volume: volume.name }, 'cannot finish what was begun with this volume');
+        }
+      }
+      const isKnown = (name: string) => volumeRecords.find(name) !== undefined;
+      for (const name of await driver.list(isKnown)) await queue.run(name, () => takeIn(name));
     },
   };
 }

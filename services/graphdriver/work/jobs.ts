@@ -15,7 +15,7 @@ export interface Jobs {
   measure: { request: { source: DifferenceSource }; input: never; output: never; result: number };
   /** Copies a tree into an empty directory and writes it to the disk. */
   copy: { request: { from: ByteString; to: ByteString }; input: never; output: never; result: undefined };
-  delete: { request: { path: ByteString }; input: never; output: never; result: undefined };
+  delete: { request: { path: string }; input: never; output: never; result: undefined };
 }
 
 export type JobName = keyof Jobs;
