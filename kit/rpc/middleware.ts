@@ -3,7 +3,7 @@ import { messageOf, ServiceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type Call, childTraceparent, completed, withExactCall } from './call.ts';
 import { deadlineKey } from './intercept.ts';
-import { codeName, codeNumber, detailsKey, encodeDetails } from './status.ts';
+import { codeName, codeNumber, detailsKey, encodeDetails, messageToSend } from './status.ts';
 import type { Stopping } from './stopping.ts';
 
 type Step<Response> = AsyncGenerator<Response, Response | undefined, undefined>;
@@ -101,7 +101,7 @@ export function errorMiddleware(role: string, log: Logger, stopping: Stopping): 
         log.error({ err: error, method: call.method.path.slice(1) }, 'internal error');
       }
       context.trailer.set(detailsKey, encodeDetails(known));
-      throw new ServerError(codeNumber(known.code), known.message);
+      throw new ServerError(codeNumber(known.code), messageToSend(known));
     }
   };
 }

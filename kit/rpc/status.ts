@@ -10,6 +10,41 @@ const errorInfoType = 'type.googleapis.com/google.rpc.ErrorInfo';
 /** Metadata's own member for `ServiceError.service`. */
 const serviceKey = 'service';
 
+/**
+ * An answer's trailers must fit the 8 KiB that clients take by default (gRPC's C core), all else in them included; and a name
+ * or a path in a message may be as long as a request.
+ */
+const [longestMessage, longestMetadata] = [1600, 1600];
+
+/** A ServiceError's message as it is sent: clipped where it is too long. Counted as it travels, percent-encoded. */
+export function messageToSend({ message }: ServiceError): string {
+  return clip(message, longestMessage, (character) => (/[ -~]/.test(character) ? 1 : 3 * Buffer.byteLength(character)));
+}
+
+function metadataToSend(error: ServiceError): Record<string, string> {
+  const sent: Record<string, string> = {};
+  let left = longestMetadata;
+  for (const [key, value] of Object.entries({ [serviceKey]: error.service, ...error.metadata })) {
+    left -= Buffer.byteLength(key);
+    if (left <= 0) break;
+    sent[key] = clip(value, left, Buffer.byteLength);
+    left -= Buffer.byteLength(sent[key]);
+  }
+  return sent;
+}
+
+/** Whole characters, and `…` where something is left out. */
+function clip(text: string, limit: number, costOf: (character: string) => number): string {
+  let cost = 0;
+  let end = 0;
+  for (const character of text) {
+    cost += costOf(character);
+    if (cost > limit) return `${text.slice(0, end)}…`;
+    end += character.length;
+  }
+  return text;
+}
+
 export function codeNumber(code: CodeName): number {
   return codeNames.indexOf(code);
 }
@@ -20,10 +55,10 @@ export function codeName(code: number): CodeName {
 
 /** A google.rpc.Status with one ErrorInfo. */
 export function encodeDetails(error: ServiceError): Uint8Array {
-  const info = { reason: error.reason, domain, metadata: { ...error.metadata, [serviceKey]: error.service } };
+  const info = { reason: error.reason, domain, metadata: metadataToSend(error) };
   return RpcStatus.encode({
     code: codeNumber(error.code),
-    message: error.message,
+    message: messageToSend(error),
     details: [{ typeUrl: errorInfoType, value: Buffer.from(ErrorInfo.encode(info).finish()) }],
   }).finish();
 }
