@@ -14,7 +14,7 @@ import type { VethSweeper } from './veth-sweeper.ts';
 /** Whom the service works for, and the beginning and the end of that. One such verb at a time. */
 export interface NetworkControl {
   engine(): Engine | undefined;
-  /** NOT_INITIALISED. */
+  /** NOT_INITIALISED, also while Drain is at work. */
   needEngine(): Engine;
   /** Carries on with what the last Init said. Without one, nothing happens. */
   resume(): Promise<void>;
@@ -42,6 +42,7 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
   const queue = createKeyedQueue();
   const oneAtATime = <T>(work: () => Promise<T>) => queue.run('control', work);
   let current: Engine | undefined;
+  let isDraining = false;
   let hasTakenOver = false;
 
   /**
@@ -83,7 +84,7 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
   return {
     engine: () => current,
     needEngine() {
-      if (current === undefined) throw errors.notInitialised();
+      if (current === undefined || isDraining) throw errors.notInitialised();
       return current;
     },
 
@@ -130,14 +131,19 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
         const { engineId } = control.fence();
         const sandboxes = context.sandboxes();
         context.setServing(false);
-        const { problems } = await sandboxes.keepOnly(new Set(keep));
-        if (engineId !== '' && sandboxes.all().length === 0) {
-          await context.sweeper.clear(markOf(engineId, ''));
-          problems.push(...(await hostNetwork.takeAway(engineId)));
+        isDraining = true;
+        try {
+          const { problems } = await sandboxes.keepOnly(new Set(keep));
+          if (engineId !== '' && sandboxes.all().length === 0) {
+            await context.sweeper.clear(markOf(engineId, ''));
+            problems.push(...(await hostNetwork.takeAway(engineId)));
+          }
+          current = undefined;
+          control.forget();
+          return problems;
+        } finally {
+          isDraining = false;
         }
-        current = undefined;
-        control.forget();
-        return problems;
       }),
   };
 }

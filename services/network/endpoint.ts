@@ -25,12 +25,27 @@ export interface EndpointPlan {
   isHairpin: boolean;
 }
 
-/** Switches the loopback on. */
-export function raiseLoopback(kernel: Kernel, namespacePath: string): void {
-  kernel.namespaces.run(namespacePath, () => kernel.rtnetlink.apply({ kind: 'set link', name: 'lo', up: true }));
+/** Harmless in a network namespace of one's own, and then ping and low ports need no capability. As Docker has it. */
+const freedoms = [
+  ['net/ipv4/ping_group_range', '0\t2147483647'],
+  ['net/ipv4/ip_unprivileged_port_start', '0'],
+] as const;
+
+/** What a new namespace needs for itself: the loopback switched on, and the freedoms that containers have in it. */
+export function prepareNamespace(kernel: Kernel, namespacePath: string): void {
+  kernel.namespaces.run(namespacePath, () => {
+    kernel.rtnetlink.apply({ kind: 'set link', name: 'lo', up: true });
+    for (const [name, value] of freedoms) {
+      try {
+        setSysctl(kernel, name, value);
+      } catch {
+        // An old kernel, or a read-only /proc/sys: containers that want this need the capability.
+      }
+    }
+  });
 }
 
-/** Makes the interface and everything in the namespace that it needs, the loopback too. */
+/** Makes the interface and everything in the namespace that it needs. */
 export function attach(kernel: Kernel, plan: EndpointPlan): void {
   const name = makeVeth(kernel, plan);
   if (plan.isIsolated || plan.isHairpin) {
@@ -39,7 +54,6 @@ export function attach(kernel: Kernel, plan: EndpointPlan): void {
   kernel.namespaces.run(plan.namespacePath, () => {
     disableIpv6(kernel, plan.interface);
     kernel.rtnetlink.apply(
-      { kind: 'set link', name: 'lo', up: true },
       { kind: 'add address', link: plan.interface, address: plan.address },
       { kind: 'set link', name: plan.interface, up: true },
       ...(plan.isDefaultRoute

@@ -52,6 +52,19 @@ suite('the life of the default bridge', { skip: needsRoot }, () => {
     assert.deepEqual(host.remains(), nothing);
     assert.deepEqual(readdirSync(host.files), []);
     await assert.rejects(host.sandboxes.createSandbox(onBridge(2)), withReason('NOT_INITIALISED'));
+    await assert.rejects(host.sandboxes.removeSandbox({ id: sandboxId(1) }), withReason('NOT_INITIALISED'));
+    await assert.rejects(host.sandboxes.getSandbox({ id: sandboxId(1) }), withReason('NOT_INITIALISED'));
+    await assert.rejects(Array.fromAsync(host.sandboxes.listSandboxes({})), withReason('NOT_INITIALISED'));
+  });
+
+  test('while Drain is at work no sandbox is made, and none that was begun stays', async () => {
+    await using host = await initialisedHost();
+    const begun = [1, 2, 3].map((n) => host.sandboxes.createSandbox(onBridge(n, { ports: [tcpPort(0)] })));
+    const ended = Promise.allSettled(begun);
+    assert.deepEqual(await host.control.drain({}), { problems: [] });
+    await ended;
+    assert.deepEqual(host.remains(), nothing);
+    assert.deepEqual(readdirSync(host.files), []);
   });
 
   test('its address avoids the routes and resolvers of the host', async () => {
@@ -131,6 +144,26 @@ suite('the life of the default bridge', { skip: needsRoot }, () => {
 });
 
 suite('the life of a sandbox', { skip: needsRoot }, () => {
+  test('ping and low ports need no capability in its namespace, and the host keeps its own rules', async () => {
+    await using host = await initialisedHost();
+    const rules = (path: string) =>
+      ['ping_group_range', 'ip_unprivileged_port_start'].map((name) =>
+        host.run(path, 'cat', `/proc/sys/net/ipv4/${name}`).trim(),
+      );
+    const before = rules(host.hostPath);
+    const modes = [
+      onBridge(1),
+      { id: sandboxId(2), mode: SandboxMode.SANDBOX_MODE_NONE },
+      { id: sandboxId(3), mode: SandboxMode.SANDBOX_MODE_HOST },
+    ];
+    for (const request of modes) {
+      const { sandbox } = await host.sandboxes.createSandbox(request);
+      const path = sandbox?.namespacePath ?? '';
+      if (path !== '') assert.deepEqual(rules(path), ['0\t2147483647', '0']);
+    }
+    assert.deepEqual(rules(host.hostPath), before);
+  });
+
   test('what is repeated gives the same; other content under its id is refused', async () => {
     await using host = await initialisedHost();
     const first = await host.sandboxes.createSandbox(onBridge(1, { hostname: 'web' }));

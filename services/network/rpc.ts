@@ -76,12 +76,19 @@ export function networkService(parts: {
   };
 }
 
-export function sandboxService(sandboxes: Sandboxes): SandboxServiceImplementation {
+export function sandboxService(
+  sandboxes: Sandboxes,
+  { needEngine }: Pick<NetworkControl, 'needEngine'>,
+): SandboxServiceImplementation {
   return {
     createSandbox: sandboxes.create,
     removeSandbox: sandboxes.remove,
-    getSandbox: async ({ id }) => ({ sandbox: sandboxes.get(id) }),
+    async getSandbox({ id }) {
+      needEngine();
+      return { sandbox: sandboxes.get(id) };
+    },
     async *listSandboxes() {
+      needEngine();
       for (const { sandbox } of sandboxes.all()) yield { sandbox };
     },
   };

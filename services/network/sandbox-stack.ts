@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { addressBytes, parseAddress } from './cidr.ts';
-import { attach, raiseLoopback } from './endpoint.ts';
+import { attach, prepareNamespace } from './endpoint.ts';
 import { type Engine, firewallPlanOf, markOf } from './engine.ts';
 import type { Firewall } from './firewall.ts';
 import type { PortMapping } from './firewall-rules.ts';
@@ -90,7 +90,7 @@ export function createSandboxStack(context: StackContext): SandboxStack {
       const { id, spec, sandbox } = record;
       if (sandbox.namespacePath !== '') {
         kernel.namespaces.create(sandbox.namespacePath);
-        if (sandbox.endpoints.length === 0) raiseLoopback(kernel, sandbox.namespacePath);
+        prepareNamespace(kernel, sandbox.namespacePath);
       }
       connect(record, engine);
       writeFiles(filesDirectory(id), contentOf(spec, sandbox, engine, context.resolvConf));

@@ -58,21 +58,17 @@ export interface SandboxesContext {
   bootId: string;
   /** Undefined before the first Init. */
   engine(): Engine | undefined;
+  /** NOT_INITIALISED. */
+  needEngine(): Engine;
 }
 
 export function createSandboxes(context: SandboxesContext): Sandboxes {
-  const { records, sandboxRecords, ports, stack } = context;
+  const { records, sandboxRecords, ports, stack, needEngine } = context;
   const queue = createKeyedQueue();
 
   const standing = () =>
     sandboxRecords.all().filter((record) => record.state === 'ready' && record.bootId === context.bootId);
   const mappings = () => standing().flatMap((record) => mappingsOf(record.sandbox));
-
-  const needEngine = (): Engine => {
-    const engine = context.engine();
-    if (engine === undefined) throw errors.notInitialised();
-    return engine;
-  };
 
   /** Gives the addresses and writes down what is about to be made. */
   function plan(request: CreateSandboxRequest, engine: Engine): SandboxRecord {
@@ -199,6 +195,7 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
       };
       return idempotent(mutation, (commit) =>
         queue.run(request.id, () => {
+          needEngine();
           let response: RemoveSandboxResponse = { outcome: Outcome.OUTCOME_DONE };
           const isRemoved = removeNow(request.id, (settle) => {
             response = commit(response, settle);

@@ -77,6 +77,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
     log,
     bootId,
     engine: networkControl.engine,
+    needEngine: networkControl.needEngine,
   });
 
   let served: Awaited<ReturnType<typeof serve>> | undefined;
@@ -87,7 +88,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
       service(ControlServiceDefinition, controlService({ config, control, networkControl }), { serving: true }),
       service(HostServiceDefinition, hostService(kernel, resolvConf), { serving: true }),
       service(NetworkServiceDefinition, networkService({ networks, networkControl, sandboxes, events })),
-      service(SandboxServiceDefinition, sandboxService(sandboxes)),
+      service(SandboxServiceDefinition, sandboxService(sandboxes, networkControl)),
     ],
   });
   const isServing = networkControl.engine() !== undefined;
