@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { isServiceError } from '../../kit/errors.ts';
 import { framesOf, importRootfs, list, load } from './testing/graph-client.ts';
 import { classicArchive, classicEntries, imageOf, ociArchive, sha256 } from './testing/image-archives.ts';
 import { startGraph } from './testing/running-graph.ts';
@@ -204,4 +205,16 @@ test('a load whose client goes away leaves nothing', async (t) => {
   await assert.rejects(loading);
   while ((await graph.blobs()).length > 0) await setImmediate();
   assert.deepEqual(await readdir(join(graph.dataRoot, 'graph', 'ingest')), []);
+});
+
+test('a layer that is not what the config says is a bad archive, with the layer named', async (t) => {
+  const graph = await startGraph(t);
+  const image = imageOf([[{ name: 'a', body: 'x' }]], { tags: ['wrong:1'] });
+  const other = imageOf([[{ name: 'a', body: 'y' }]]);
+  const error = await load(graph, classicArchive([{ ...image, layers: other.layers }])).catch(
+    (reason: unknown) => reason,
+  );
+  assert.ok(isServiceError(error, 'BAD_ARCHIVE'), String(error));
+  assert.match(error.message, new RegExp(`^layer ${image.diffIds[0]}: `));
+  assert.deepEqual(await graph.blobs(), []);
 });

@@ -81,3 +81,12 @@ test('what is refused is not sent back at full length', () => {
       error.message.length < 600 && error.metadata.reference.length < 600,
   );
 });
+
+test('an image is not given a name that would be taken for an id, with a tag or without', () => {
+  for (const tag of ['', '1']) {
+    assert.throws(() => tagName(hex, tag), { code: 'INVALID_ARGUMENT', reason: 'BAD_REFERENCE' });
+  }
+  assert.throws(() => tagName(hex, '1'), {
+    message: `invalid repository name (${hex}), cannot specify 64-byte hexadecimal strings`,
+  });
+});

@@ -65,6 +65,10 @@ export function tagName(repository: string, tag: string): string {
   if (name.digest !== undefined) throw badReference(repository, 'refusing to create a tag with a digest reference');
   if (tag !== '' && (!wholeTag.test(tag) || name.tag !== tag))
     throw badReference(`${repository}:${tag}`, 'invalid tag format');
+  if (/^[0-9a-f]{64}$/.test(name.repository)) {
+    const problem = `invalid repository name (${name.repository}), cannot specify 64-byte hexadecimal strings`;
+    throw badReference(repository, problem);
+  }
   if (name.repository === 'sha256') {
     throw badReference(repository, 'refusing to create an ambiguous tag using digest algorithm as name');
   }

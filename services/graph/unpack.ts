@@ -1,4 +1,6 @@
+import { isServiceError } from '../../kit/errors.ts';
 import { chainIds, type Digest, shortId } from './digest.ts';
+import { badArchive } from './errors.ts';
 import type { Graph } from './graph.ts';
 import type { Lease } from './leases.ts';
 import { type Progress, reporting } from './progress.ts';
@@ -36,11 +38,21 @@ export async function* unpack(
       const count = (bytes: number) => {
         sent += bytes;
       };
-      const work = graph.layers.apply({ id, parent, diffId, blob: blob.digest }, count, signal);
+      const work = graph.layers
+        .apply({ id, parent, diffId, blob: blob.digest }, count, signal)
+        .catch((error: unknown) => rethrow(error, diffId));
       made = yield* reporting(work, () => report(sent));
       yield report(blob.size);
     }
     layers.push({ id, diffId, blob: blob.digest, size: made.size });
   }
   return layers;
+}
+
+/** To whom sends an archive it is one thing that is wrong, whoever notices. */
+function rethrow(error: unknown, diffId: Digest): never {
+  if (isServiceError(error, 'DIGEST_MISMATCH') || isServiceError(error, 'BAD_ARCHIVE')) {
+    throw badArchive(`layer ${diffId}`, error.message, error);
+  }
+  throw error;
 }
