@@ -20,13 +20,14 @@ export interface Outcome {
 
 /**
  * Lets the contestants run one after the other, round after round (A B C A B C …), so that a slow minute of the machine is
- * a slow minute for all. One that fails is left out from then on, and a note says so. `once` answers what one run took.
+ * a slow minute for all. One that fails is left out from then on, and a note says so. `once` answers what one run took;
+ * warm-ups are rounds too.
  */
 export async function rounds(
   bench: Bench,
   contestants: readonly Contestant[],
   plan: RoundsPlan,
-  once: (contestant: Contestant) => Promise<number>,
+  once: (contestant: Contestant, round: number) => Promise<number>,
 ): Promise<Outcome> {
   const count = bench.isQuick ? (plan.quickRounds ?? Math.max(2, Math.ceil(plan.rounds / 5))) : plan.rounds;
   const warmUps = bench.isQuick ? Math.min(plan.warmUps, 1) : plan.warmUps;
@@ -40,7 +41,7 @@ export async function rounds(
     for (const contestant of left) {
       bench.signal.throwIfAborted();
       try {
-        const took = await once(contestant);
+        const took = await once(contestant, done);
         if (done >= warmUps) samples[contestant.name] = [...(samples[contestant.name] ?? []), took];
       } catch (error) {
         bench.signal.throwIfAborted();

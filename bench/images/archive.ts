@@ -33,18 +33,18 @@ export function busyboxArchive(): Buffer {
 /** How big `bigArchive` is. */
 export const big = { layers: 5, filesPerLayer: 1_380, filesPerFolder: 30, megabytes: 112 };
 
-/** An image called `big`: many small files and a few bigger ones, the same bytes every time. */
-export function bigArchive(): Buffer {
+/** An image called `big`: many small files and a few bigger ones. Of each number it is another one, of the same size. */
+export function bigArchive(number: number): Buffer {
   return archive(
     'big',
-    Array.from({ length: big.layers }, (_, layer) => tar(filesOf(layer))),
+    Array.from({ length: big.layers }, (_, layer) => tar(filesOf(number * big.layers + layer))),
   );
 }
 
 function filesOf(layer: number): TarFile[] {
   const random = generator(layer + 1);
   // Of sizes with a long tail: u³ for u uniform in [0, 1) has a mean of a quarter.
-  const meanSize = (big.megabytes * 1e6) / (big.layers * big.filesPerLayer) - 768;
+  const meanSize = (big.megabytes * 1e6) / (big.layers * big.filesPerLayer) - 1_050;
   const noise = Buffer.alloc(Math.ceil(4 * meanSize) + 4_096);
   for (let at = 0; at + 4 <= noise.length; at += 4) noise.writeUInt32LE(Math.floor(random() * 2 ** 32), at);
   const files: TarFile[] = [];

@@ -12,26 +12,24 @@ const idleSeconds = 30;
 const settleSeconds = 60;
 const sleepers = 20;
 
-type Measured = Partial<Record<Contestant['name'], [number] | undefined>>;
+type Measured = Partial<Record<Contestant['name'], readonly number[] | undefined>>;
 
 /** What the engines hold: idle after boot, after a burst, and for each container. */
 export const memory: Path = {
   name: 'memory',
   about: `memory ${idleSeconds} s after boot, ${settleSeconds} s after 50 starts at once, and for each running container`,
   async measure(bench) {
-    for (const contestant of bench.contestants) await contestant.stop();
-    const everyone = [...bench.contestants, ...(bench.embedded ? [bench.embedded] : [])];
-    for (const contestant of everyone) await contestant.start();
-    await rest(bench, idleSeconds, 'memory: idle after boot');
-    const idle = look(everyone, proportional);
-    const idleAlone = look(everyone, distinct);
-    await bench.embedded?.stop();
+    const { contestants, embedded } = bench;
+    for (const contestant of contestants) await contestant.stop();
+    // Alone: the seven would share Node's text with it.
+    const one = embedded ? await weighIdle(bench, [embedded], 'embedded') : nothing;
+    await embedded?.stop();
+    const seven = await weighIdle(bench, contestants, 'after boot');
 
     const burst = { what: 'memory: 50 at once', rounds: 1, quickRounds: 1, warmUps: 0, budgetMs: 60_000 };
-    const { notes } = await rounds(bench, bench.contestants, burst, manyLives);
+    const { notes } = await rounds(bench, contestants, burst, manyLives);
     await rest(bench, settleSeconds, 'memory: after 50 at once');
-    const settled = look(bench.contestants, proportional);
-    const settledAlone = look(bench.contestants, distinct);
+    const settled = weigh(contestants);
 
     const each = {
       what: `memory: ${sleepers} sleeping containers`,
@@ -40,17 +38,20 @@ export const memory: Path = {
       warmUps: 0,
       budgetMs: 60_000,
     };
-    const perContainer = await rounds(bench, bench.contestants, each, weighSleepers);
+    const perContainer = await rounds(bench, contestants, each, weighSleepers);
 
-    const { longshore, embedded, ...peers } = idle;
-    const { longshore: alone, embedded: embeddedAlone, ...peersAlone } = idleAlone;
     return [
-      figure('idle', `${idleSeconds} s after boot, seven processes`, { longshore, ...peers }, 175),
-      figure('idle-alone', '— each page counted once', { longshore: alone, ...peersAlone }),
-      figure('embedded', `${idleSeconds} s after boot, \`--embedded\``, { longshore: embedded, ...peers }, 80),
-      figure('embedded-alone', '— each page counted once', { longshore: embeddedAlone, ...peersAlone }),
-      { ...figure('burst', `${settleSeconds} s after 50 starts at once`, settled, 260), notes },
-      figure('burst-alone', '— each page counted once', settledAlone),
+      figure('idle', `${idleSeconds} s after boot, seven processes`, seven.shares, 175),
+      figure('idle-alone', '— each page counted once', seven.pages),
+      figure(
+        'embedded',
+        `${idleSeconds} s after boot, \`--embedded\``,
+        { ...seven.shares, longshore: one.shares.embedded },
+        80,
+      ),
+      figure('embedded-alone', '— each page counted once', { ...seven.pages, longshore: one.pages.embedded }),
+      { ...figure('burst', `${settleSeconds} s after 50 starts at once`, settled.shares, 260), notes },
+      figure('burst-alone', '— each page counted once', settled.pages),
       {
         id: 'memory-per-container',
         title: `for each of ${sleepers} sleeping containers`,
@@ -74,8 +75,25 @@ function figure(id: string, title: string, measured: Measured, atMost?: number):
   };
 }
 
-function look(contestants: readonly Contestant[], weigh: (pids: number[]) => number): Measured {
-  return Object.fromEntries(contestants.map(({ name, folder }) => [name, [weigh(processesOf(folder))]]));
+interface Weights {
+  /** Proportional set sizes. */
+  readonly shares: Measured;
+  /** Distinct pages: what it would hold if no stranger shared any. */
+  readonly pages: Measured;
+}
+
+const nothing: Weights = { shares: {}, pages: {} };
+
+async function weighIdle(bench: Bench, contestants: readonly Contestant[], what: string): Promise<Weights> {
+  for (const contestant of contestants) await contestant.start();
+  await rest(bench, idleSeconds, `memory: ${what}, idle`);
+  return weigh(contestants);
+}
+
+function weigh(contestants: readonly Contestant[]): Weights {
+  const each = (measure: (pids: number[]) => number) =>
+    Object.fromEntries(contestants.map(({ name, folder }) => [name, [measure(processesOf(folder))]]));
+  return { shares: each(proportional), pages: each(distinct) };
 }
 
 /** By how much the engine with its monitors grows for each, in MiB; what runs in the container isn't counted. */

@@ -9,4 +9,4 @@ import { log } from './log.ts';
 import { memory } from './memory.ts';
 
 /** In the order in which they run. */
-export const paths: readonly Path[] = [boot, cli, cliAtOnce, api, atOnce, memory, load, log];
+export const paths: readonly Path[] = [boot, cli, cliAtOnce, api, atOnce, memory, log, load];
