@@ -29,7 +29,8 @@ export function controlService(parts: {
         const isOpen = accepted.unchanged && sessions.current !== undefined;
         const session = isOpen ? sessions.current : await sessions.open(request, engineId);
         accepted.remember();
-        const { runtime, monitor, warnings, adopted } = session;
+        const { runtime, monitor, warnings, driver } = session;
+        const adopted = driver.list().filter(({ isLiving }) => isLiving).length;
         return { runtime, monitor, warnings: [...warnings], adopted };
       }),
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { isServiceError } from '../../kit/errors.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
@@ -197,11 +197,14 @@ suite('containers', { skip }, () => {
     await bench.init();
     const watch = bench.clients.process.watchContainers({})[Symbol.asyncIterator]();
     await watch.next();
-    const hog = 'x=$(head -c 200000000 /dev/zero | tr "\\0" x)';
-    const id = await bench.run(['sh', '-c', `sh -c '${hog}'; sh -c '${hog}'; sleep 1000`], {
-      resources: { memory: 20_000_000 },
-    });
-    const kinds = [await watch.next(), await watch.next(), await watch.next()].map(({ value }) => value?.event);
+    // The one to be killed is the hog, never the container's init.
+    const hog = 'echo 1000 > /proc/self/oom_score_adj; x=$(head -c 200000000 /dev/zero | tr "\\0" x)';
+    const script = `sh -c '${hog}'; while [ ! -e /tmp/go-on ]; do sleep 0.01; done; sh -c '${hog}'; sleep 1000`;
+    const id = await bench.run(['sh', '-c', script], { resources: { memory: 20_000_000 } });
+    const kinds = [await watch.next(), await watch.next()].map(({ value }) => value?.event);
+    // Two that come close together may be told as one.
+    writeFileSync(`${bench.root}/tmp/go-on`, '');
+    kinds.push((await watch.next()).value?.event);
     assert.deepEqual(kinds, [
       ProcessEvent.PROCESS_EVENT_STARTED,
       ProcessEvent.PROCESS_EVENT_OOM,
@@ -232,5 +235,40 @@ suite('containers', { skip }, () => {
       assert.equal(`${(await attached).stdout}`, `${generation}\n`);
       await bench.wait(id, generation);
     }
+  });
+
+  test('a kill that meets a pause wins', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    for (let round = 0; round < 6; round++) {
+      const id = await bench.run(['sleep', '1000']);
+      const pausing = bench.clients.process.pauseContainer({ id }).catch(() => {});
+      await bench.clients.process.signalContainer({ id, signal: 9 });
+      await pausing;
+      assert.equal((await bench.wait(id)).code, 137);
+    }
+  });
+
+  test('each Init says how many containers live', async () => {
+    await using bench = await openBench();
+    assert.equal((await bench.init()).adopted, 0);
+    await bench.run(['sleep', '1000']);
+    assert.equal((await bench.init()).adopted, 1);
+    await bench.restart();
+    assert.equal((await bench.init(2)).adopted, 1);
+  });
+
+  test('a signal to an exec that nobody knows finds nothing', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const { outcome } = await bench.clients.exec.signalExec({ id: newId(), signal: 15 });
+    assert.equal(outcome, Outcome.OUTCOME_ABSENT);
+  });
+
+  test('logs are looked for by ids alone, never along a path', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const failure = await bench.logs('../../../etc').catch((error: unknown) => error);
+    assert.ok(isServiceError(failure, 'INVALID_ID'), String(failure));
   });
 });

@@ -64,7 +64,6 @@ export interface Session {
   readonly runtime: string;
   readonly monitor: string;
   readonly warnings: readonly string[];
-  readonly adopted: number;
   /** Ends all containers but those to be kept, and takes away what is nobody's. Returns what could not be done. */
   drain(keep: ReadonlySet<string>): Promise<string[]>;
   close(): void;
@@ -118,7 +117,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     onForgotten: (id: string) => forgetExecs(estate, id),
   };
   const driver = openExecDriver(parts);
-  const adopted = await adoptContainers(parts).catch((error: unknown) => {
+  await adoptContainers(parts).catch((error: unknown) => {
     close();
     throw error;
   });
@@ -147,7 +146,6 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     runtime: runtimes.default.version,
     monitor: monitor.version,
     warnings,
-    adopted,
     async drain(keep) {
       // A start that was let in before may still be under way.
       await settled();

@@ -15,9 +15,8 @@ export type AdoptParts = StartParts & { hierarchies: Hierarchies; queue: KeyedQu
 /**
  * Brings what the records say together with what the kernel has, once at the start: living containers are followed on, ended
  * ones get their exit facts, starts in which an earlier life has died are finished or undone, and what is nobody's is removed.
- * Returns the number of living ones.
  */
-export async function adoptContainers(parts: AdoptParts): Promise<number> {
+export async function adoptContainers(parts: AdoptParts): Promise<void> {
   const { containers, log, queue } = parts;
   for (const container of [...containers.values()]) {
     const id = container.record.id.slice(0, 12);
@@ -39,7 +38,6 @@ export async function adoptContainers(parts: AdoptParts): Promise<number> {
       log.error({ container: stray.id.slice(0, 12) }, `cannot remove it: ${messageOf(error)}`);
     }
   }
-  return [...containers.values()].filter((container) => container.isLiving).length;
 }
 
 function adoptLiving(parts: AdoptParts, container: Container): void {

@@ -31,11 +31,12 @@ export interface Attachments {
   /** `generation` 0: the living one, or the next that starts. */
   attach(id: string, wanted: { streams: Iterable<OutputStream>; stdin: boolean; generation: number }): Attachment;
   resize(id: string, size: TerminalSize): void;
+  /** What was told before the start. */
+  sizeOf(id: string): TerminalSize | undefined;
   /** To be called between create and start: who waits sees the first byte. */
   joinWaiting(container: Container): void;
   /** Tells those who wait that there will be nothing. */
   failWaiting(id: string, error: ServiceError): void;
-  forget(id: string): void;
 }
 
 export function openAttachments(containers: ReadonlyMap<string, Container>, paths: Paths): Attachments {
@@ -113,10 +114,18 @@ export function openAttachments(containers: ReadonlyMap<string, Container>, path
 
     resize(id, size) {
       const container = containers.get(id);
-      // Before the start the size is told when there is a monitor to hear of it.
-      if (container?.isLiving) tell(paths.bundleOf(id), size);
-      else sizes.set(id, size);
+      if (container?.isLiving) {
+        tellTerminalSize(paths.bundleOf(id), within(size.rows), within(size.columns));
+        return;
+      }
+      // Before the start the size is kept for the runtime. Of those that never start the oldest are forgotten.
+      sizes.delete(id);
+      sizes.set(id, { rows: within(size.rows), columns: within(size.columns) });
+      const oldest = sizes.keys().next().value;
+      if (sizes.size > mostSizes && oldest !== undefined) sizes.delete(oldest);
     },
+
+    sizeOf: (id) => sizes.get(id),
 
     joinWaiting(container) {
       const { id, generation } = container.record;
@@ -128,7 +137,8 @@ export function openAttachments(containers: ReadonlyMap<string, Container>, path
       if (waiting.get(id)?.size === 0) waiting.delete(id);
       const size = sizes.get(id);
       sizes.delete(id);
-      if (size) tell(paths.bundleOf(id), size);
+      // Again, for what was told while the runtime was at work.
+      if (size) tellTerminalSize(paths.bundleOf(id), size.rows, size.columns);
     },
 
     failWaiting(id, error) {
@@ -140,16 +150,12 @@ export function openAttachments(containers: ReadonlyMap<string, Container>, path
         entry.joined.resolve(undefined);
       }
     },
-
-    forget(id) {
-      sizes.delete(id);
-    },
   };
 }
 
 /** The monitor takes no more than this. */
 const largestTerminal = 1000;
 
-function tell(bundle: string, { rows, columns }: TerminalSize): void {
-  tellTerminalSize(bundle, Math.min(rows, largestTerminal), Math.min(columns, largestTerminal));
-}
+const within = (size: number) => Math.min(size, largestTerminal);
+
+const mostSizes = 1000;

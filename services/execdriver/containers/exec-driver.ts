@@ -31,6 +31,8 @@ type Parts = StartParts & { hierarchies: Hierarchies; queue: KeyedQueue; cgroupH
 export function openExecDriver(parts: Parts): ExecDriver {
   const { containers, hierarchies, queue } = parts;
   let started = Promise.withResolvers<void>();
+  /** To be dead before long: a pause must not keep them from it. */
+  const killed = new WeakSet<Container>();
 
   const get = (id: string): Container => {
     const container = containers.get(id);
@@ -62,6 +64,11 @@ export function openExecDriver(parts: Parts): ExecDriver {
     await setFrozen(hierarchies, container.record.terms.cgroup, to === 'paused');
     // It may have ended while it was being frozen.
     if (!container.isLiving) throw errors.notRunning({ id });
+    if (to === 'paused' && killed.has(container)) {
+      // Killed meanwhile, and frozen before it could die of it.
+      await setFrozen(hierarchies, container.record.terms.cgroup, false);
+      throw errors.notRunning({ id });
+    }
     const record = { ...container.record, state: to };
     parts.records.transaction(() => {
       parts.containerRecords.save(record);
@@ -100,9 +107,10 @@ export function openExecDriver(parts: Parts): ExecDriver {
     // Not queued: a kill must not wait for a start or a pause that hangs.
     async signal(id, signal, all) {
       const container = containers.get(id);
+      checkSignal(signal);
       if (!container?.isLiving) return 'absent';
       const { init, terms, state } = container.record;
-      checkSignal(signal);
+      if (signal === constants.signals.SIGKILL) killed.add(container);
       const told = all
         ? signalAll(hierarchies, terms.cgroup, signal) > 0
         : init !== undefined && signalMarked(init, signal);

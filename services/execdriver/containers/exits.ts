@@ -1,4 +1,5 @@
 import { readFileSync, rmSync, statSync, watch } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../../../kit/linux/system-error.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { Records } from '../../../kit/records.ts';
@@ -19,6 +20,8 @@ const unknownCode = 255;
 const sigkill = 9;
 
 const retryMs = 1000;
+
+const oomCountedMs = [5, 20, 100, 500, 2000];
 
 /**
  * Learns how containers end. The monitor writes the code into a file; when it has done so, all output is in the log and has
@@ -94,9 +97,11 @@ export function watchExits(parts: {
       if (!recordFound(container)) record(container, { code: unknownCode, timeNs: nowNs(), unknown: true });
     });
 
-  const tellOom = (container: Container) => {
+  /** False: no more have been killed than is known. */
+  const tellOom = (container: Container): boolean => {
     const kills = oomKills(hierarchies, container.record.terms.cgroup);
-    if (!container.isLiving || kills <= container.record.oomKills) return;
+    if (!container.isLiving) return true;
+    if (kills <= container.record.oomKills) return false;
     const told = { ...container.record, oomKills: kills };
     try {
       records.transaction(() => {
@@ -108,6 +113,15 @@ export function watchExits(parts: {
       // The end of the container tells it, at the latest.
       log.error({ err: error, container: told.id.slice(0, 12) }, 'cannot record that it is out of memory');
     }
+    return true;
+  };
+
+  /** The kernel gives notice before it looks for whom to kill, and counts when it has done so. */
+  const tellOomSoon = async (container: Container) => {
+    for (const waitMs of oomCountedMs) {
+      if (isClosed || tellOom(container)) return;
+      await delay(waitMs, undefined, { ref: false });
+    }
   };
 
   const follow = (container: Container) => {
@@ -115,12 +129,12 @@ export function watchExits(parts: {
     const { init, monitor } = container.record;
     let stop = () => {};
     const { id, terms } = container.record;
-    const stopOom = terms.limitsMemory ? watchOom(paths.bundleOf(id), () => tellOom(container)) : () => {};
+    const stopOom = terms.limitsMemory ? watchOom(paths.bundleOf(id), () => void tellOomSoon(container)) : () => {};
     following.set(container, () => {
       stop();
       stopOom();
     });
-    if (terms.limitsMemory) tellOom(container);
+    if (terms.limitsMemory) void tellOomSoon(container);
     const until = async (process: ProcessMark | undefined) => {
       if (process === undefined) return;
       const exit = processExit(process);

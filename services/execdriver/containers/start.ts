@@ -85,6 +85,8 @@ async function start(parts: StartParts, request: StartRequest, settle: Settle): 
   const runtime = await parts.runtimes.get(spec.runtime);
   const terms = termsOf(id, spec, runtime.name, parts.cgroupParent);
   const oci = await translate(parts, spec, terms);
+  const size = spec.tty ? parts.attachments.sizeOf(id) : undefined;
+  if (size) oci.process.consoleSize = { height: size.rows, width: size.columns };
   await clearPrevious(parts, id);
 
   const container = new Container(startingRecord(id, generation, terms, parts.bootId));

@@ -8,7 +8,7 @@ import type { ExecSpec } from '../../../proto/gen/longshore/execdriver/v1/exec.t
 import type { MonitorCgroup } from '../cgroups/monitors.ts';
 import type { Container } from '../containers/container.ts';
 import type { Outcome } from '../containers/exec-driver.ts';
-import { signalMarked } from '../containers/signal.ts';
+import { checkSignal, signalMarked } from '../containers/signal.ts';
 import { startError } from '../containers/start-error.ts';
 import { errors } from '../errors.ts';
 import type { Paths } from '../paths.ts';
@@ -182,7 +182,8 @@ export function openExecs(parts: ExecParts): Execs {
     },
 
     signal(id, signal) {
-      const { process, state } = get(id).record;
+      checkSignal(signal);
+      const { process, state } = execs.get(id)?.record ?? {};
       return state === 'running' && process && signalMarked(process, signal) ? 'done' : 'absent';
     },
 

@@ -10,6 +10,8 @@ export const allowedBehind = 1024 * 1024;
 const patienceMs = 1000;
 /** Neighbouring pieces are joined up to this size: fewer messages. */
 const joinedSize = 128 * 1024;
+/** A piece in the queue costs so much whatever its size: a container may write byte by byte. */
+const pieceCost = 256;
 
 /** One attached client's view of a container's output: a queue that the container's output is put in and the call takes out of. */
 export class Client {
@@ -28,7 +30,7 @@ export class Client {
     this.wants = new Set(wants);
   }
 
-  /** Bytes that the client has yet to take. */
+  /** Memory taken by what the client has yet to take, in bytes. */
   get behind(): number {
     return this.#behind;
   }
@@ -40,7 +42,7 @@ export class Client {
   deliver(stream: OutputStream, bytes: Buffer): void {
     if (this.#isOver || !this.wants.has(stream)) return;
     this.#queue.push({ stream, bytes });
-    this.#behind += bytes.length;
+    this.#behind += bytes.length + pieceCost;
     if (this.#behind > allowedBehind) this.#patience ??= setTimeout(() => this.#drop(), patienceMs);
     this.#wake();
   }
@@ -94,7 +96,7 @@ export class Client {
       size += bytes.length;
     }
     const taken = this.#queue.splice(0, count);
-    this.#behind -= size;
+    this.#behind -= size + count * pieceCost;
     clearTimeout(this.#patience);
     this.#patience = this.#behind > allowedBehind ? setTimeout(() => this.#drop(), patienceMs) : undefined;
     this.onTaken();
