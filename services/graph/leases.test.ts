@@ -32,6 +32,28 @@ test('who wants to hold a key that is being removed waits until it is gone', asy
   assert.deepEqual(order, ['removed', 'held']);
 });
 
+test('a key that two want to collect is not removed by one under the hands of who holds it after the other', async () => {
+  const leases = createLeases();
+  const lease = leases.open();
+  const gates = [1, 2, 3].map(() => Promise.withResolvers<void>());
+  let running = 0;
+  const collecting = gates.map(({ promise }) =>
+    leases.collect('key', async () => {
+      running += 1;
+      assert.equal(running, 1, 'one removal at a time');
+      await promise;
+      running -= 1;
+    }),
+  );
+  await Promise.resolve();
+  const holding = lease.hold('key').then(() => assert.equal(running, 0));
+  for (const { resolve } of gates) {
+    resolve();
+    await new Promise((next) => setImmediate(next));
+  }
+  await Promise.all([...collecting, holding]);
+});
+
 test('a release gives what was held, last first, when the work on it has ended', async () => {
   const lease = createLeases().open();
   const work = Promise.withResolvers<void>();

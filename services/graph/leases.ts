@@ -33,7 +33,9 @@ export function createLeases(): Leases {
           keys.add(key);
           held.set(key, (held.get(key) ?? 0) + 1);
           // A removal that began earlier will not look again.
-          await removals.get(key)?.catch(() => undefined);
+          for (let removal = removals.get(key); removal !== undefined; removal = removals.get(key)) {
+            await removal.catch(() => undefined);
+          }
         },
         attend(work) {
           // Whose work it is sees the failure.
@@ -53,7 +55,10 @@ export function createLeases(): Leases {
       };
     },
     async collect(key, remove) {
-      await removals.get(key)?.catch(() => undefined);
+      // Others that waited with us may have begun the next one.
+      for (let other = removals.get(key); other !== undefined; other = removals.get(key)) {
+        await other.catch(() => undefined);
+      }
       if (held.has(key)) return false;
       const removal = remove().finally(() => removals.delete(key));
       removals.set(key, removal);
