@@ -1,4 +1,6 @@
+import { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
+import { UsageServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
 import { EventServiceDefinition } from '../../proto/gen/longshore/graph/v1/event.ts';
 import { ImageServiceDefinition } from '../../proto/gen/longshore/graph/v1/image.ts';
 import { LayerServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
@@ -17,7 +19,11 @@ export function clientsOf({ graph, graphdriver, execdriver, volume, network }: S
       events: graph.channel.client(EventServiceDefinition),
     },
     graphdriver: { layers: graphdriver.channel.client(LayerServiceDefinition) },
-    execdriver: { processes: execdriver.channel.client(ProcessServiceDefinition) },
+    execdriver: {
+      processes: execdriver.channel.client(ProcessServiceDefinition),
+      execs: execdriver.channel.client(ExecServiceDefinition),
+      usage: execdriver.channel.client(UsageServiceDefinition),
+    },
     volume: { volumes: volume.channel.client(VolumeServiceDefinition) },
     network: {
       networks: network.channel.client(NetworkServiceDefinition),

@@ -30,6 +30,8 @@ export function containerService(containers: Containers, records: Records): mess
     unpauseContainer: once(messages.UnpauseContainerRequest, messages.UnpauseContainerResponse, containers.unpause),
     renameContainer: once(messages.RenameContainerRequest, messages.RenameContainerResponse, containers.rename),
     removeContainer: once(messages.RemoveContainerRequest, messages.RemoveContainerResponse, containers.remove),
+    updateContainer: once(messages.UpdateContainerRequest, messages.UpdateContainerResponse, containers.update),
+    pruneContainers: once(messages.PruneContainersRequest, messages.PruneContainersResponse, containers.prune),
     waitContainer: (request, { signal }) => containers.wait(request, signal),
     getContainer: async (request) => ({ container: await containers.get(request) }),
     async *listContainers(request) {

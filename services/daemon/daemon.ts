@@ -2,8 +2,10 @@ import type { Logger } from '../../kit/log.ts';
 import type { Records } from '../../kit/records.ts';
 import type { ServiceStatus } from '../../proto/gen/longshore/daemon/v1/system.ts';
 import type { InitResponse as ExecDriverInit } from '../../proto/gen/longshore/execdriver/v1/control.ts';
+import type { ExecServiceClient } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { ProbeResponse } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import type { ProcessServiceClient } from '../../proto/gen/longshore/execdriver/v1/process.ts';
+import type { UsageServiceClient } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
 import type { EventServiceClient } from '../../proto/gen/longshore/graph/v1/event.ts';
 import type { ImageServiceClient } from '../../proto/gen/longshore/graph/v1/image.ts';
 import type { InitResponse as GraphDriverInit } from '../../proto/gen/longshore/graphdriver/v1/control.ts';
@@ -50,6 +52,8 @@ export interface Clients {
       | 'listContainers'
       | 'watchContainers'
     >;
+    execs: Pick<ExecServiceClient<CallExtras>, 'watchExecs'>;
+    usage: Pick<UsageServiceClient<CallExtras>, 'updateResources'>;
   };
   volume: {
     volumes: Pick<

@@ -61,6 +61,10 @@ export const errors = defineErrors('daemon', {
     code: 'FAILED_PRECONDITION',
     message: (m: { container: string }) => `container ${m.container} is already paused`,
   },
+  execPaused: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { container: string }) => `Container ${m.container} is paused, unpause the container before exec`,
+  },
   containerNotPaused: {
     code: 'FAILED_PRECONDITION',
     message: (m: { container: string }) => `container ${m.container} is not paused`,

@@ -1,9 +1,11 @@
 import { idempotent } from '../../kit/outcomes.ts';
 import type { Records } from '../../kit/records.ts';
 import { currentCall } from '../../kit/rpc/call.ts';
+import type { Sequence } from '../../kit/watch.ts';
 import {
   CreateExecRequest,
   CreateExecResponse,
+  ExecEvent as ExecEventMessage,
   type Exec as ExecMessage,
   type ExecServiceImplementation,
   type ExecStartRequest,
@@ -12,10 +14,12 @@ import {
   ResizeExecResponse,
   SignalExecRequest,
   SignalExecResponse,
+  WatchExecsResponse,
 } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { errors } from './errors.ts';
-import type { Exec } from './execs/exec.ts';
+import type { ExecEvent } from './execs/events.ts';
 import type { Execs } from './execs/execs.ts';
+import type { ExecRecord } from './execs/record.ts';
 import { checkId } from './ids.ts';
 import { outcomeMessage } from './messages.ts';
 import { Client } from './stdio/client.ts';
@@ -23,8 +27,12 @@ import type { Hub } from './stdio/hub.ts';
 
 const sigkill = 9;
 
-export function execService(parts: { records: Records; execs: () => Execs }): ExecServiceImplementation {
-  const { records, execs } = parts;
+export function execService(parts: {
+  records: Records;
+  execs: () => Execs;
+  events: Sequence<ExecEvent>;
+}): ExecServiceImplementation {
+  const { records, execs, events } = parts;
   const call = () => currentCall();
 
   return {
@@ -106,10 +114,21 @@ export function execService(parts: { records: Records; execs: () => Execs }): Ex
         },
       ),
 
-    getExec: async ({ id }) => ({ exec: execMessage(execs().get(id)) }),
+    getExec: async ({ id }) => ({ exec: execMessage(execs().get(id).record) }),
 
     async *listExecs({ containerId }) {
-      for (const exec of execs().list(containerId)) yield { exec: execMessage(exec) };
+      for (const { record } of execs().list(containerId)) yield { exec: execMessage(record) };
+    },
+
+    async *watchExecs({ after }, { signal }) {
+      execs();
+      const latest = events.cursor;
+      const stream = events.watch(after || latest, signal);
+      yield WatchExecsResponse.create({ latest });
+      for await (const { cursor, event } of stream) {
+        const { kind, record, timeNs } = event;
+        yield { cursor, event: kinds[kind], exec: execMessage(record), timeNs, latest: events.cursor };
+      }
     },
   };
 }
@@ -141,7 +160,13 @@ const states = {
   exited: ExecState.EXEC_STATE_EXITED,
 } as const;
 
-function execMessage({ record }: Exec): ExecMessage {
+const kinds = {
+  created: ExecEventMessage.EXEC_EVENT_CREATED,
+  started: ExecEventMessage.EXEC_EVENT_STARTED,
+  exited: ExecEventMessage.EXEC_EVENT_EXITED,
+} as const;
+
+function execMessage(record: ExecRecord): ExecMessage {
   const { id, containerId, spec, state, process, exitCode } = record;
   return { id, containerId, spec, state: states[state], pid: process?.pid ?? 0, exitCode };
 }

@@ -3,7 +3,12 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { isServiceError } from '../../kit/errors.ts';
-import { type ExecStartRequest, ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import {
+  ExecEvent,
+  type ExecStartRequest,
+  ExecState,
+  type WatchExecsResponse,
+} from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { type Bench, newId, openBench, skip } from './testing/harness.ts';
 import { until } from './testing/host.ts';
 
@@ -16,6 +21,17 @@ async function* framesOf(...frames: ExecStartRequest['frame'][]) {
 async function stateOf(bench: Bench, id: string) {
   const { exec } = await bench.clients.exec.getExec({ id });
   return { state: exec?.state, code: exec?.exitCode, pid: exec?.pid ?? 0 };
+}
+
+/** So many events after a cursor, and the newest cursor. */
+async function told(bench: Bench, after: number, count: number) {
+  const events: WatchExecsResponse[] & { latest: number } = Object.assign([], { latest: 0 });
+  for await (const event of bench.clients.exec.watchExecs({ after })) {
+    events.latest = event.latest;
+    if (event.cursor > 0) events.push(event);
+    if (events.length === count) break;
+  }
+  return events;
 }
 
 async function failure(promise: Promise<unknown>): Promise<string> {
@@ -173,6 +189,30 @@ suite('execs', { skip }, () => {
     assert.equal((await stateOf(bench, late)).state, ExecState.EXEC_STATE_RUNNING);
     await bench.exec(container, ['touch', '/tmp/go']);
     await until(async () => (await stateOf(bench, late)).code === 6);
+  });
+
+  test('making, start and end are told in order, those too that came while the service was down', async () => {
+    await using bench = await openBench({ serviceElsewhere: true });
+    await bench.startElsewhere();
+    await bench.init();
+    const container = await bench.run(['sleep', '1000']);
+    await bench.exec(container, ['true'], { id: newId() });
+    const before = await told(bench, 0, 0);
+    await bench.exec(container, ['sh', '-c', 'sleep 0.2; exit 4'], { id: newId(), open: { detach: true } });
+    await bench.killElsewhere();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await bench.startElsewhere();
+    const [made, started, ended] = await told(bench, before.latest, 3);
+    assert.deepEqual(
+      [made?.event, started?.event, ended?.event, ended?.exec?.exitCode],
+      [ExecEvent.EXEC_EVENT_CREATED, ExecEvent.EXEC_EVENT_STARTED, ExecEvent.EXEC_EVENT_EXITED, 4],
+    );
+    // A container that is removed takes a running one along, and that is told as well.
+    await bench.exec(container, ['sleep', '1000'], { id: newId(), open: { detach: true } });
+    const { latest } = await told(bench, 0, 0);
+    await bench.clients.process.signalContainer({ id: container, signal: 9 });
+    const [killed] = await told(bench, latest, 1);
+    assert.deepEqual([killed?.event, killed?.exec?.exitCode], [ExecEvent.EXEC_EVENT_EXITED, 137]);
   });
 
   test('a container takes its execs with it', async () => {

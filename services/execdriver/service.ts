@@ -21,6 +21,7 @@ import { containerRecords, migrations } from './containers/record.ts';
 import { controlService, type Sessions } from './control-service.ts';
 import { errors } from './errors.ts';
 import { execService } from './exec-service.ts';
+import { openExecEvents } from './execs/events.ts';
 import { Exec } from './execs/exec.ts';
 import { execRecords } from './execs/record.ts';
 import { probeHost } from './host/probe.ts';
@@ -40,6 +41,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const containers = new Map(saved.load().map((record) => [record.id, new Container(record)]));
   const attachments = openAttachments(containers, paths);
   const events = openEvents(records);
+  const execEvents = openExecEvents(records);
   const estate: Estate = {
     records,
     containerRecords: saved,
@@ -48,6 +50,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     attachments,
     execs: new Map(savedExecs.load().map((record) => [record.id, new Exec(record)])),
     execRecords: savedExecs,
+    execEvents,
     queue: createKeyedQueue(),
     paths,
     facts: await readEngineFacts(),
@@ -87,7 +90,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
         serving: isOpen,
       }),
       service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts }), { serving: isOpen }),
-      service(ExecServiceDefinition, execService({ records, execs }), { serving: isOpen }),
+      service(ExecServiceDefinition, execService({ records, execs, events: execEvents }), { serving: isOpen }),
       service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
     ],
   });

@@ -18,6 +18,7 @@ import { watchExits } from './containers/exits.ts';
 import type { ContainerRecords } from './containers/record.ts';
 import { openRemains } from './containers/remains.ts';
 import { adoptExecs } from './execs/adopt.ts';
+import type { ExecEvent } from './execs/events.ts';
 import type { Exec } from './execs/exec.ts';
 import { type Execs, forgetExecs, openExecs } from './execs/execs.ts';
 import type { ExecRecords } from './execs/record.ts';
@@ -47,6 +48,7 @@ export interface Estate {
   attachments: Attachments;
   execs: Map<string, Exec>;
   execRecords: ExecRecords;
+  execEvents: Sequence<ExecEvent>;
   queue: KeyedQueue;
   paths: Paths;
   facts: EngineFacts;

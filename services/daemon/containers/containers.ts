@@ -11,6 +11,8 @@ import type {
   OpenStreamResponse,
   PauseContainerRequest,
   PauseContainerResponse,
+  PruneContainersRequest,
+  PruneContainersResponse,
   RemoveContainerRequest,
   RemoveContainerResponse,
   RenameContainerRequest,
@@ -21,18 +23,22 @@ import type {
   StartContainerResponse,
   StopContainerRequest,
   StopContainerResponse,
+  UpdateContainerRequest,
+  UpdateContainerResponse,
   WaitContainerRequest,
   WaitContainerResponse,
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import type { Engine } from '../daemon.ts';
 import type { Events } from '../events/events.ts';
 import { createContainer } from './create.ts';
+import { watchExecs } from './exec-watch.ts';
 import { measure, toContainer } from './inspect.ts';
 import { killContainer } from './kill.ts';
 import { createClock, type Lifecycle } from './lifecycle.ts';
 import { listContainers, openStream } from './list.ts';
 import { pauseContainer, unpauseContainer } from './pause.ts';
 import { type ProcessWatch, watchProcesses } from './process-watch.ts';
+import { pruneContainers } from './prune.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeContainer } from './remove.ts';
 import { renameContainer } from './rename.ts';
@@ -41,6 +47,7 @@ import { restartContainer } from './restart.ts';
 import { shutDown } from './shutdown.ts';
 import { startContainer } from './start.ts';
 import { stopContainer } from './stop.ts';
+import { updateContainer } from './update.ts';
 import { waitContainer } from './wait.ts';
 import { createWaits } from './waits.ts';
 
@@ -60,7 +67,9 @@ export interface Containers {
   pause: Verb<PauseContainerRequest, PauseContainerResponse>;
   unpause: Verb<PauseContainerRequest, PauseContainerResponse>;
   rename: Verb<RenameContainerRequest, RenameContainerResponse>;
+  update: Verb<UpdateContainerRequest, UpdateContainerResponse>;
   remove: Verb<RemoveContainerRequest, RemoveContainerResponse>;
+  prune: Verb<PruneContainersRequest, PruneContainersResponse>;
   wait(request: WaitContainerRequest, signal: AbortSignal): AsyncIterable<WaitContainerResponse>;
   get(request: GetContainerRequest): Promise<Container>;
   list(request: ListContainersRequest): AsyncIterable<Container>;
@@ -103,6 +112,7 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>): 
   };
   const ended = new AbortController();
   let watch: ProcessWatch | undefined;
+  let execWatch: Promise<void> | undefined;
 
   const containers: Containers = {
     create: (request, commit) => createContainer(lifecycle, request, commit),
@@ -113,7 +123,9 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>): 
     pause: ({ container }, commit) => pauseContainer(lifecycle, container, commit),
     unpause: ({ container }, commit) => unpauseContainer(lifecycle, container, commit),
     rename: (request, commit) => renameContainer(lifecycle, request, commit),
+    update: (request, commit) => updateContainer(lifecycle, request, commit),
     remove: (request, commit) => removeContainer(lifecycle, request, commit),
+    prune: (request, commit) => pruneContainers(lifecycle, request, commit),
     wait: (request, signal) => waitContainer(lifecycle, request, signal),
     async get({ container, withSize }) {
       const record = lifecycle.repository.find(container);
@@ -124,12 +136,13 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>): 
     records: () => lifecycle.repository.all(),
     watching() {
       watch ??= watchProcesses(lifecycle, ended.signal);
+      execWatch ??= watchExecs(lifecycle, ended.signal);
       return watch.standing;
     },
     async shutdown(options) {
       await shutDown(lifecycle, options);
       ended.abort();
-      await watch?.ended;
+      await Promise.all([watch?.ended, execWatch]);
     },
   };
   lifecycles.set(containers, lifecycle);

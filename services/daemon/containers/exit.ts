@@ -42,8 +42,8 @@ export function settleExit(lifecycle: Lifecycle, record: ContainerRecord, exit: 
   const settled: ContainerRecord = {
     ...record,
     status: delayMs === undefined ? 'exited' : 'restarting',
-    // A stop has come to its end by this; the others go on.
-    pending: pending?.verb === 'stop' ? undefined : pending,
+    // A stop has come to its end by this, and there is nothing to update any more; the others go on.
+    pending: pending?.verb === 'stop' || pending?.verb === 'update' ? undefined : pending,
     pid: 0,
     exitCode: exit.code,
     oomKilled: exit.oomKilled,

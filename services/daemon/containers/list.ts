@@ -5,11 +5,12 @@ import type {
   OpenStreamResponse,
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { StreamPurpose } from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import { errors } from '../errors.ts';
 import { containerEvent } from './container-event.ts';
 import { containerFilter } from './filter.ts';
 import { measure, statusNumber, toContainer } from './inspect.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { isRunning } from './record.ts';
+import { type ContainerRecord, isAlive, isRunning } from './record.ts';
 
 /** Newest first. Sizes are measured one after the other, as the reader takes them. */
 export async function* listContainers(
@@ -32,11 +33,13 @@ export async function* listContainers(
 export function openStream(lifecycle: Lifecycle, request: OpenStreamRequest): OpenStreamResponse {
   const record = lifecycle.repository.find(request.container);
   const { config, hostConfig } = record;
+  assertCanServe(record, request.purpose);
   if (request.purpose === StreamPurpose.STREAM_PURPOSE_ATTACH) {
     lifecycle.repository.apply({ events: [containerEvent(record, 'attach', lifecycle.now())] });
   }
   return {
     containerId: record.id,
+    name: record.name,
     tty: config.tty,
     openStdin: config.openStdin,
     stdinOnce: config.stdinOnce,
@@ -45,4 +48,14 @@ export function openStream(lifecycle: Lifecycle, request: OpenStreamRequest): Op
     logDriver: hostConfig.logConfig?.type || lifecycle.engine.facts.defaults.logDriver,
     autoRemove: hostConfig.autoRemove,
   };
+}
+
+/** Processes and their usage are those of a living container, and only one that is not frozen can have a further process. */
+function assertCanServe(record: ContainerRecord, purpose: StreamPurpose): void {
+  const { id, status } = record;
+  const isExec = purpose === StreamPurpose.STREAM_PURPOSE_EXEC;
+  if (!isExec && purpose !== StreamPurpose.STREAM_PURPOSE_USAGE) return;
+  if (status === 'restarting') throw errors.containerRestarting({ container: id });
+  if (!isAlive(record)) throw errors.containerNotRunning({ container: id });
+  if (isExec && status === 'paused') throw errors.execPaused({ container: id });
 }

@@ -1,5 +1,6 @@
+import { ContainerResources } from '../../../proto/gen/longshore/daemon/v1/config.ts';
 import type { MountPoint } from '../../../proto/gen/longshore/daemon/v1/container.ts';
-import type { ContainerSpec, Mount } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
+import type { ContainerSpec, Mount, Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import type { ContainerDefaults } from '../daemon.ts';
 import { clean } from './bind-spec.ts';
 import type { ContainerRecord } from './record.ts';
@@ -39,22 +40,7 @@ export function processSpec(record: ContainerRecord, prepared: Prepared, default
     domainname: config.domainname,
     networkNamespacePath: prepared.namespacePath,
     mounts: [...engineFiles(record, prepared), ...userMounts(record, prepared.volumePaths)],
-    resources: {
-      memory: resources?.memory ?? 0,
-      memorySwap: resources?.memorySwap ?? 0,
-      memoryReservation: resources?.memoryReservation ?? 0,
-      memorySwappiness: resources?.memorySwappiness,
-      oomKillDisable: resources?.oomKillDisable ?? false,
-      oomScoreAdj: hostConfig.oomScoreAdj,
-      nanoCpus: resources?.nanoCpus ?? 0,
-      cpuShares: resources?.cpuShares ?? 0,
-      cpuPeriod: resources?.cpuPeriod ?? 0,
-      cpuQuota: resources?.cpuQuota ?? 0,
-      cpusetCpus: resources?.cpusetCpus ?? '',
-      cpusetMems: resources?.cpusetMems ?? '',
-      pidsLimit: resources?.pidsLimit,
-      blkioWeight: resources?.blkioWeight ?? 0,
-    },
+    resources: { ...specResources(resources ?? ContainerResources.create()), oomScoreAdj: hostConfig.oomScoreAdj },
     confinement: confinementOf(hostConfig),
     rlimits: resources?.ulimits ?? [],
     sysctls: hostConfig.sysctls,
@@ -80,6 +66,26 @@ export function processSpec(record: ContainerRecord, prepared: Prepared, default
       permissions: device.cgroupPermissions || 'rwm',
     })),
     deviceCgroupRules: hostConfig.deviceCgroupRules,
+  };
+}
+
+/** Limits as the exec driver takes them. */
+export function specResources(resources: ContainerResources): Resources {
+  return {
+    memory: resources.memory,
+    memorySwap: resources.memorySwap,
+    memoryReservation: resources.memoryReservation,
+    memorySwappiness: resources.memorySwappiness,
+    oomKillDisable: resources.oomKillDisable,
+    oomScoreAdj: undefined,
+    nanoCpus: resources.nanoCpus,
+    cpuShares: resources.cpuShares,
+    cpuPeriod: resources.cpuPeriod,
+    cpuQuota: resources.cpuQuota,
+    cpusetCpus: resources.cpusetCpus,
+    cpusetMems: resources.cpusetMems,
+    pidsLimit: resources.pidsLimit,
+    blkioWeight: resources.blkioWeight,
   };
 }
 

@@ -34,7 +34,7 @@ export interface Repository {
 }
 
 const update =
-  'UPDATE container SET name = ?, status = ?, desired = ?, generation = ?, pending = ?, facts = ? WHERE id = ?';
+  'UPDATE container SET name = ?, status = ?, desired = ?, generation = ?, pending = ?, facts = ?, request = ? WHERE id = ?';
 const insert =
   'INSERT INTO container (name, status, desired, generation, pending, facts, id, request) VALUES (?, ?, ?, ?, ?, ?, ?, ?)';
 
@@ -58,7 +58,7 @@ export function openRepository(
   }
   function write(record: ContainerRecord): void {
     const { id, name, status, desired, generation, pending, facts, request } = toRow(record);
-    const { changes } = records.prepare(update).run(name, status, desired, generation, pending, facts, id);
+    const { changes } = records.prepare(update).run(name, status, desired, generation, pending, facts, request, id);
     if (changes === 0) {
       records.prepare(insert).run(name, status, desired, generation, pending, facts, id, request);
     }

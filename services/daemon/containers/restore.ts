@@ -16,6 +16,7 @@ import { type Action, observe, restoreTable } from './restore-table.ts';
 import { start } from './start.ts';
 import { stop } from './stop.ts';
 import { sweep } from './sweep.ts';
+import { finishUpdate } from './update.ts';
 
 /** How long the boot waits for what goes on in the containers' queues: starts, removals, stops. They end by themselves. */
 const followUpPatienceMs = 3_000;
@@ -161,6 +162,7 @@ function settled(
 async function finish(lifecycle: Lifecycle, living: ContainerRecord): Promise<void> {
   const { pending, id } = living;
   if (pending?.verb === 'remove') return removeNow(lifecycle, living, pending.removeVolumes ?? false);
+  if (pending?.verb === 'update') return finishUpdate(lifecycle, living);
   const { signal, timeoutS } = pending ?? {};
   if (pending === undefined || signal === undefined || timeoutS === undefined) return;
   await stop(lifecycle, living, { ...pending, signal, timeoutS });

@@ -67,7 +67,7 @@ function checkHealth({ healthcheck }: ContainerConfig): void {
   if (healthcheck.retries < 0) throw refuse('healthcheck', 'Retries in Healthcheck cannot be negative');
 }
 
-function checkRestartPolicy({ restartPolicy, autoRemove }: HostConfig): void {
+export function checkRestartPolicy({ restartPolicy, autoRemove }: HostConfig): void {
   const { name = '', maximumRetryCount = 0 } = restartPolicy ?? {};
   if (!['', 'no', 'always', 'unless-stopped', 'on-failure'].includes(name)) {
     const known = "use one of 'no', 'always', 'on-failure', or 'unless-stopped'";

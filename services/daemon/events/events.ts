@@ -3,6 +3,7 @@ import type { Engine } from '../daemon.ts';
 import { type EngineEvent, type EventLog, openEventLog } from './event-log.ts';
 import { follow } from './owner-watch.ts';
 import { eventOwners } from './owners.ts';
+import { watchCursors } from './watch-cursors.ts';
 
 /** The engine's events: containers' from the daemon's own records, the others' merged in from their owners. */
 export interface Events extends Omit<EventLog, 'record'> {
@@ -19,13 +20,14 @@ const gatherMs = 5;
 export function openEvents(engine: Pick<Engine, 'records' | 'clients' | 'log'>): Events {
   const { records, log } = engine;
   const eventLog = openEventLog(records);
+  const cursors = watchCursors(records);
   const ended = new AbortController();
 
   let gathered: { owner: string; cursor: number; event: EngineEvent }[] = [];
   let timer: NodeJS.Timeout | undefined;
   const record = (events: readonly EngineEvent[]): (() => void) => {
     const told = gathered;
-    for (const { owner, cursor } of told) saveCursor(owner, cursor);
+    for (const { owner, cursor } of told) cursors.save(owner, cursor);
     const show = eventLog.record([...told.map(({ event }) => event), ...events]);
     return () => {
       gathered = gathered.slice(told.length);
@@ -38,32 +40,22 @@ export function openEvents(engine: Pick<Engine, 'records' | 'clients' | 'log'>):
     if (gathered.length > 0) records.transaction(() => record([]))();
   };
 
-  function saveCursor(owner: string, cursor: number): void {
-    records.prepare('INSERT OR REPLACE INTO watch VALUES (?, ?)').run(owner, cursor);
-  }
-  const savedCursor = (owner: string): number | undefined => {
-    const row = records.prepare('SELECT cursor FROM watch WHERE owner = ?').get(owner);
-    return row === undefined ? undefined : Number(row['cursor']);
-  };
-
   const watches = detached(() =>
     eventOwners(engine.clients).map(({ owner, open }) => {
-      const from = savedCursor(owner);
+      const from = cursors.get(owner);
       return follow(
         {
           owner,
           open,
           from,
           standing(latest) {
-            if (savedCursor(owner) === undefined) saveCursor(owner, latest);
+            if (cursors.get(owner) === undefined) cursors.save(owner, latest);
           },
           happened({ cursor, event }) {
             gathered.push({ owner, cursor, event });
             timer ??= setTimeout(flush, gatherMs);
           },
-          gap() {
-            records.prepare('DELETE FROM watch WHERE owner = ?').run(owner);
-          },
+          gap: () => cursors.forget(owner),
         },
         log,
         ended.signal,

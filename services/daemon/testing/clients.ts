@@ -1,5 +1,6 @@
 import type { Clients } from '../daemon.ts';
 import { callsOf } from './calls.ts';
+import { execClients, usageClients } from './execs.ts';
 import { imageClients } from './images.ts';
 import { layerClients } from './layers.ts';
 import { networkClients } from './networks.ts';
@@ -13,7 +14,11 @@ export function createClients(world: World): Clients {
   return {
     graph: imageClients(world, call),
     graphdriver: { layers: layerClients(world, call) },
-    execdriver: { processes: processClients(world, call) },
+    execdriver: {
+      processes: processClients(world, call),
+      execs: execClients(world),
+      usage: usageClients(world, call),
+    },
     volume: { volumes: volumeClients(world, call) },
     network: networkClients(world, call),
   };

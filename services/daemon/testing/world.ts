@@ -1,10 +1,12 @@
 import { ServiceError } from '../../../kit/errors.ts';
 import { createSequence, type Sequence } from '../../../kit/watch.ts';
+import type { Exec, ExecEvent } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
 import {
   type ContainerProcess,
   ProcessEvent,
   ProcessState,
 } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
+import type { Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
 
 /** What the five services hold, as the tests look at it and disturb it. It outlives an engine, as they do. */
@@ -19,6 +21,9 @@ export interface World {
   readonly volumes: Map<string, FakeVolume>;
   readonly processes: Map<string, ContainerProcess>;
   readonly processEvents: Sequence<{ event: ProcessEvent; process: ContainerProcess }>;
+  readonly execEvents: Sequence<{ event: ExecEvent; exec: Exec }>;
+  /** What the kernel was given by UpdateResources last, by container. */
+  readonly limits: Map<string, Resources>;
   readonly networkEvents: Sequence<{ action: string; container: string }>;
   /** Called before each call's effect; throws to refuse it, or waits. */
   disturb: (call: string, request: unknown) => void | Promise<void>;
@@ -45,6 +50,8 @@ export function createWorld(): World {
     volumes: new Map(),
     processes: new Map(),
     processEvents: createSequence(),
+    execEvents: createSequence(),
+    limits: new Map(),
     networkEvents: createSequence(),
     disturb: () => undefined,
     disturbAnswer: () => undefined,

@@ -71,6 +71,9 @@ export const migrations = [
   `CREATE TABLE exec (
      id TEXT PRIMARY KEY, record TEXT NOT NULL
    ) STRICT, WITHOUT ROWID;`,
+  `CREATE TABLE exec_event (
+     cursor INTEGER PRIMARY KEY, event TEXT NOT NULL
+   ) STRICT;`,
 ];
 
 /** The durable side of containers. Write inside a transaction to join it. */

@@ -7,6 +7,7 @@ import type { ProcessMark } from '../containers/record.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { Exec } from './exec.ts';
 import type { ExecParts } from './execs.ts';
+import { forgetExec, saveExec } from './store.ts';
 
 /** The code of a process of which nobody knows how it ended. */
 const unknownCode = 255;
@@ -16,16 +17,11 @@ const unknownCode = 255;
  * ended the monitor has left the code.
  */
 export function adoptExecs(parts: ExecParts): void {
-  const { execs, containers, execRecords, paths, bootId } = parts;
-  const save = (exec: Exec, change: Partial<Exec['record']>) => {
-    exec.record = { ...exec.record, ...change };
-    execRecords.save(exec.record);
-  };
+  const { execs, containers, paths, bootId } = parts;
   for (const exec of execs.values()) {
     const { state, id, containerId, generation } = exec.record;
     if (containers.get(containerId)?.record.generation !== generation) {
-      execRecords.remove(id);
-      execs.delete(id);
+      forgetExec(parts, exec, unknownCode);
       continue;
     }
     if (state !== 'starting' && state !== 'running') continue;
@@ -35,14 +31,14 @@ export function adoptExecs(parts: ExecParts): void {
       if (!execs.has(id)) return;
       const exitCode = exitCodeIn(directory, containerId) ?? unknownCode;
       removeTree(directory);
-      save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode });
+      saveExec(parts, exec, { state: 'exited', process: undefined, monitor: undefined, exitCode }, 'exited');
       exec.end(exitCode);
     };
     if (marks === undefined) {
       end();
       continue;
     }
-    save(exec, { state: 'running', ...marks });
+    saveExec(parts, exec, { state: 'running', ...marks });
     void processExit(marks.monitor).ended.then(end);
   }
   for (const name of readdirSync(paths.execs)) {

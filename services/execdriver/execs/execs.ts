@@ -20,14 +20,14 @@ import type { EngineFacts } from '../spec/facts.ts';
 import { readUserFiles } from '../spec/root-files.ts';
 import type { Client } from '../stdio/client.ts';
 import { connectHub, type Hub } from '../stdio/hub.ts';
+import type { ExecEvent } from './events.ts';
 import { Exec } from './exec.ts';
 import { containerProcess, execProcess } from './process-spec.ts';
-import type { ExecRecord, ExecRecords } from './record.ts';
+import type { ExecRecord } from './record.ts';
+import { type ExecStore, forgetExec, saveExec } from './store.ts';
 
-export interface ExecParts {
+export interface ExecParts extends ExecStore {
   containers: ReadonlyMap<string, Container>;
-  execs: Map<string, Exec>;
-  execRecords: ExecRecords;
   runtimes: Runtimes;
   monitor: MonitorProgram;
   monitorCgroup: MonitorCgroup;
@@ -62,9 +62,11 @@ export interface Execs {
 const remembered = 100;
 
 const [notExecutableCode, notFoundCode] = [126, 127];
+/** Of what ends with its container. */
+const killedCode = 137;
 
 export function openExecs(parts: ExecParts): Execs {
-  const { containers, execs, execRecords, paths, log } = parts;
+  const { containers, execs, paths, log } = parts;
 
   const get = (id: string): Exec => {
     const exec = execs.get(id);
@@ -74,15 +76,13 @@ export function openExecs(parts: ExecParts): Execs {
   const list = (containerId: string) =>
     [...execs.values()].filter(({ record }) => containerId === '' || record.containerId === containerId);
 
-  const save = (exec: Exec, change: Partial<ExecRecord>) => {
-    exec.record = { ...exec.record, ...change };
-    execRecords.save(exec.record);
-  };
+  const save = (exec: Exec, change: Partial<ExecRecord>, kind?: ExecEvent['kind']) =>
+    saveExec(parts, exec, change, kind);
 
   const end = (exec: Exec, code: number) => {
     removeTree(paths.execOf(exec.record.id));
     if (!execs.has(exec.record.id)) return;
-    save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode: code });
+    save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode: code }, 'exited');
     exec.end(code);
   };
 
@@ -108,7 +108,7 @@ export function openExecs(parts: ExecParts): Execs {
       additionalGroups: terms.additionalGroups,
       held: parts.facts.capabilities,
     });
-    const told = size ?? exec.size;
+    const told = size ?? exec.size ?? spec.size;
     const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     writeFileSync(join(directory, 'process.json'), encodeSpec({ ...process, ...consoleSize }), { mode: 0o600 });
@@ -144,8 +144,7 @@ export function openExecs(parts: ExecParts): Execs {
       if (spec.args.length === 0) throw errors.badSpec({ field: 'spec.args', detail: 'No exec command specified' });
       const exited = list(containerId).filter(({ record }) => record.state === 'exited');
       for (const old of exited.sort((a, b) => a.record.madeMs - b.record.madeMs).slice(0, -remembered)) {
-        execs.delete(old.record.id);
-        execRecords.remove(old.record.id);
+        forgetExec(parts, old, killedCode);
       }
       const none = { process: undefined, monitor: undefined, exitCode: undefined };
       const { bootId } = parts;
@@ -159,7 +158,7 @@ export function openExecs(parts: ExecParts): Execs {
         madeMs: Date.now(),
         ...none,
       });
-      execRecords.save(exec.record);
+      save(exec, {}, 'created');
       execs.set(id, exec);
       return 'done';
     },
@@ -168,7 +167,7 @@ export function openExecs(parts: ExecParts): Execs {
       const exec = get(id);
       if (exec.record.state !== 'created') throw errors.execStarted({ exec: id });
       const container = livingContainer(exec.record.containerId);
-      save(exec, { state: 'starting' });
+      save(exec, { state: 'starting' }, 'started');
       try {
         return await launch(exec, container, client, size);
       } catch (error) {
@@ -210,11 +209,10 @@ function codeOf(failure: unknown): number {
 }
 
 /** What a container's execs were, once it is removed or started again. */
-export function forgetExecs(parts: Pick<ExecParts, 'execs' | 'execRecords' | 'paths'>, containerId: string): void {
-  for (const { record } of [...parts.execs.values()]) {
-    if (record.containerId !== containerId) continue;
-    removeTree(parts.paths.execOf(record.id));
-    parts.execRecords.remove(record.id);
-    parts.execs.delete(record.id);
+export function forgetExecs(parts: ExecStore & Pick<ExecParts, 'paths'>, containerId: string): void {
+  for (const exec of [...parts.execs.values()]) {
+    if (exec.record.containerId !== containerId) continue;
+    removeTree(parts.paths.execOf(exec.record.id));
+    forgetExec(parts, exec, killedCode);
   }
 }

@@ -5,7 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Outcome } from "../../contract/v1/outcome.ts";
-import { ContainerConfig, EndpointConfig, HostConfig } from "./config.ts";
+import { ContainerConfig, ContainerResources, EndpointConfig, HostConfig, RestartPolicy } from "./config.ts";
 
 export const ContainerStatus = {
   CONTAINER_STATUS_UNSPECIFIED: 0,
@@ -59,6 +59,10 @@ export const StreamPurpose = {
   STREAM_PURPOSE_UNSPECIFIED: 0,
   /** STREAM_PURPOSE_ATTACH - Standard input and output: the event `attach` is recorded. */
   STREAM_PURPOSE_ATTACH: 1,
+  /** STREAM_PURPOSE_EXEC - A further process in it: CONTAINER_NOT_RUNNING, CONTAINER_RESTARTING or EXEC_PAUSED when it can't have one now. */
+  STREAM_PURPOSE_EXEC: 2,
+  /** STREAM_PURPOSE_USAGE - What it uses, or its processes: CONTAINER_NOT_RUNNING or CONTAINER_RESTARTING when it has none. */
+  STREAM_PURPOSE_USAGE: 3,
 } as const;
 
 export type StreamPurpose = typeof StreamPurpose[keyof typeof StreamPurpose];
@@ -66,6 +70,8 @@ export type StreamPurpose = typeof StreamPurpose[keyof typeof StreamPurpose];
 export namespace StreamPurpose {
   export type STREAM_PURPOSE_UNSPECIFIED = typeof StreamPurpose.STREAM_PURPOSE_UNSPECIFIED;
   export type STREAM_PURPOSE_ATTACH = typeof StreamPurpose.STREAM_PURPOSE_ATTACH;
+  export type STREAM_PURPOSE_EXEC = typeof StreamPurpose.STREAM_PURPOSE_EXEC;
+  export type STREAM_PURPOSE_USAGE = typeof StreamPurpose.STREAM_PURPOSE_USAGE;
 }
 
 export interface ContainerState {
@@ -252,6 +258,21 @@ export interface RenameContainerResponse {
   outcome: Outcome;
 }
 
+export interface UpdateContainerRequest {
+  container: string;
+  /** Fields that are 0 or empty stay as they are. `ulimits`, `oom_kill_disable` and `memory_swappiness` are not changed. */
+  resources:
+    | ContainerResources
+    | undefined;
+  /** Unset: stays. */
+  restartPolicy: RestartPolicy | undefined;
+}
+
+export interface UpdateContainerResponse {
+  outcome: Outcome;
+  warnings: string[];
+}
+
 export interface RemoveContainerRequest {
   container: string;
   /** Kill it first when it runs. */
@@ -330,6 +351,21 @@ export interface ListContainersResponse {
   container: Container | undefined;
 }
 
+export interface PruneContainersRequest {
+  /** Only those created before; nanoseconds since 1970, 0: no bound. */
+  untilNs: bigint;
+  /** `key` or `key=value`; all must match. */
+  labels: string[];
+  /** None may match. */
+  withoutLabels: string[];
+}
+
+export interface PruneContainersResponse {
+  removed: string[];
+  /** Bytes of their writable layers. */
+  reclaimed: number;
+}
+
 export interface OpenStreamRequest {
   container: string;
   purpose: StreamPurpose;
@@ -346,6 +382,7 @@ export interface OpenStreamResponse {
   logDriver: string;
   /** Removed as soon as it ends. */
   autoRemove: boolean;
+  name: string;
 }
 
 function createBaseContainerState(): ContainerState {
@@ -2476,6 +2513,156 @@ export const RenameContainerResponse: MessageFns<RenameContainerResponse> = {
   },
 };
 
+function createBaseUpdateContainerRequest(): UpdateContainerRequest {
+  return { container: "", resources: undefined, restartPolicy: undefined };
+}
+
+export const UpdateContainerRequest: MessageFns<UpdateContainerRequest> = {
+  encode(message: UpdateContainerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.container !== "") {
+      writer.uint32(10).string(message.container);
+    }
+    if (message.resources !== undefined) {
+      ContainerResources.encode(message.resources, writer.uint32(18).fork()).join();
+    }
+    if (message.restartPolicy !== undefined) {
+      RestartPolicy.encode(message.restartPolicy, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateContainerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateContainerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.container = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.resources = ContainerResources.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.restartPolicy = RestartPolicy.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateContainerRequest>): UpdateContainerRequest {
+    return UpdateContainerRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateContainerRequest>): UpdateContainerRequest {
+    const message = createBaseUpdateContainerRequest();
+    message.container = object.container ?? "";
+    message.resources = (object.resources !== undefined && object.resources !== null)
+      ? ContainerResources.fromPartial(object.resources)
+      : undefined;
+    message.restartPolicy = (object.restartPolicy !== undefined && object.restartPolicy !== null)
+      ? RestartPolicy.fromPartial(object.restartPolicy)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateContainerResponse(): UpdateContainerResponse {
+  return { outcome: 0, warnings: [] };
+}
+
+export const UpdateContainerResponse: MessageFns<UpdateContainerResponse> = {
+  encode(message: UpdateContainerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outcome !== 0) {
+      writer.uint32(8).int32(message.outcome);
+    }
+    for (const v of message.warnings) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateContainerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateContainerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateContainerResponse>): UpdateContainerResponse {
+    return UpdateContainerResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateContainerResponse>): UpdateContainerResponse {
+    const message = createBaseUpdateContainerResponse();
+    message.outcome = object.outcome ?? 0;
+    message.warnings = object.warnings?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseRemoveContainerRequest(): RemoveContainerRequest {
   return { container: "", force: false, removeVolumes: false };
 }
@@ -3326,6 +3513,152 @@ export const ListContainersResponse: MessageFns<ListContainersResponse> = {
   },
 };
 
+function createBasePruneContainersRequest(): PruneContainersRequest {
+  return { untilNs: 0n, labels: [], withoutLabels: [] };
+}
+
+export const PruneContainersRequest: MessageFns<PruneContainersRequest> = {
+  encode(message: PruneContainersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.untilNs !== 0n) {
+      writer.uint32(8).int64(message.untilNs);
+    }
+    for (const v of message.labels) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.withoutLabels) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PruneContainersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePruneContainersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.untilNs = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.labels.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.withoutLabels.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PruneContainersRequest>): PruneContainersRequest {
+    return PruneContainersRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PruneContainersRequest>): PruneContainersRequest {
+    const message = createBasePruneContainersRequest();
+    message.untilNs = (object.untilNs !== undefined && object.untilNs !== null) ? BigInt(object.untilNs) : 0n;
+    message.labels = object.labels?.map((e) => e) || [];
+    message.withoutLabels = object.withoutLabels?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBasePruneContainersResponse(): PruneContainersResponse {
+  return { removed: [], reclaimed: 0 };
+}
+
+export const PruneContainersResponse: MessageFns<PruneContainersResponse> = {
+  encode(message: PruneContainersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.removed) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.reclaimed !== 0) {
+      writer.uint32(16).int64(BigInt(message.reclaimed));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PruneContainersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePruneContainersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.removed.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.reclaimed = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PruneContainersResponse>): PruneContainersResponse {
+    return PruneContainersResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PruneContainersResponse>): PruneContainersResponse {
+    const message = createBasePruneContainersResponse();
+    message.removed = object.removed?.map((e) => e) || [];
+    message.reclaimed = object.reclaimed ?? 0;
+    return message;
+  },
+};
+
 function createBaseOpenStreamRequest(): OpenStreamRequest {
   return { container: "", purpose: 0 };
 }
@@ -3403,6 +3736,7 @@ function createBaseOpenStreamResponse(): OpenStreamResponse {
     generation: 0,
     logDriver: "",
     autoRemove: false,
+    name: "",
   };
 }
 
@@ -3431,6 +3765,9 @@ export const OpenStreamResponse: MessageFns<OpenStreamResponse> = {
     }
     if (message.autoRemove !== false) {
       writer.uint32(64).bool(message.autoRemove);
+    }
+    if (message.name !== "") {
+      writer.uint32(74).string(message.name);
     }
     return writer;
   },
@@ -3512,6 +3849,14 @@ export const OpenStreamResponse: MessageFns<OpenStreamResponse> = {
             message.autoRemove = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3537,6 +3882,7 @@ export const OpenStreamResponse: MessageFns<OpenStreamResponse> = {
     message.generation = object.generation ?? 0;
     message.logDriver = object.logDriver ?? "";
     message.autoRemove = object.autoRemove ?? false;
+    message.name = object.name ?? "";
     return message;
   },
 };
@@ -3617,6 +3963,18 @@ export const ContainerServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
+    /**
+     * Changes limits, at once where it runs, and the restart policy. What is not set stays. BAD_CONFIG as at the creation;
+     * RUNTIME_FAILED when the kernel refuses, and then nothing is changed in the record.
+     */
+    updateContainer: {
+      name: "UpdateContainer",
+      requestType: UpdateContainerRequest as typeof UpdateContainerRequest,
+      requestStream: false,
+      responseType: UpdateContainerResponse as typeof UpdateContainerResponse,
+      responseStream: false,
+      options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
+    },
     /** ABSENT when there is none. CONTAINER_RUNNING without force. */
     removeContainer: {
       name: "RemoveContainer",
@@ -3651,6 +4009,15 @@ export const ContainerServiceDefinition = {
       responseType: ListContainersResponse as typeof ListContainersResponse,
       responseStream: true,
       options: { _unknownFields: { 402408: [Buffer.from([1]) as Buffer] } },
+    },
+    /** Removes all that don't run and match; what goes wrong with one is no obstacle to the others. */
+    pruneContainers: {
+      name: "PruneContainers",
+      requestType: PruneContainersRequest as typeof PruneContainersRequest,
+      requestStream: false,
+      responseType: PruneContainersResponse as typeof PruneContainersResponse,
+      responseStream: false,
+      options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
     /** What a client needs to go to the owner of a container's bytes: resolves the reference and says how to speak to it. */
     openStream: {
@@ -3704,6 +4071,14 @@ export interface ContainerServiceImplementation<CallContextExt = {}> {
     request: RenameContainerRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RenameContainerResponse>>;
+  /**
+   * Changes limits, at once where it runs, and the restart policy. What is not set stays. BAD_CONFIG as at the creation;
+   * RUNTIME_FAILED when the kernel refuses, and then nothing is changed in the record.
+   */
+  updateContainer(
+    request: UpdateContainerRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UpdateContainerResponse>>;
   /** ABSENT when there is none. CONTAINER_RUNNING without force. */
   removeContainer(
     request: RemoveContainerRequest,
@@ -3723,6 +4098,11 @@ export interface ContainerServiceImplementation<CallContextExt = {}> {
     request: ListContainersRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<ListContainersResponse>>;
+  /** Removes all that don't run and match; what goes wrong with one is no obstacle to the others. */
+  pruneContainers(
+    request: PruneContainersRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<PruneContainersResponse>>;
   /** What a client needs to go to the owner of a container's bytes: resolves the reference and says how to speak to it. */
   openStream(
     request: OpenStreamRequest,
@@ -3770,6 +4150,14 @@ export interface ContainerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<RenameContainerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RenameContainerResponse>;
+  /**
+   * Changes limits, at once where it runs, and the restart policy. What is not set stays. BAD_CONFIG as at the creation;
+   * RUNTIME_FAILED when the kernel refuses, and then nothing is changed in the record.
+   */
+  updateContainer(
+    request: DeepPartial<UpdateContainerRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UpdateContainerResponse>;
   /** ABSENT when there is none. CONTAINER_RUNNING without force. */
   removeContainer(
     request: DeepPartial<RemoveContainerRequest>,
@@ -3789,6 +4177,11 @@ export interface ContainerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListContainersRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<ListContainersResponse>;
+  /** Removes all that don't run and match; what goes wrong with one is no obstacle to the others. */
+  pruneContainers(
+    request: DeepPartial<PruneContainersRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<PruneContainersResponse>;
   /** What a client needs to go to the owner of a container's bytes: resolves the reference and says how to speak to it. */
   openStream(
     request: DeepPartial<OpenStreamRequest>,

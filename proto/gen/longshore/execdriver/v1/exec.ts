@@ -23,6 +23,22 @@ export namespace ExecState {
   export type EXEC_STATE_EXITED = typeof ExecState.EXEC_STATE_EXITED;
 }
 
+export const ExecEvent = {
+  EXEC_EVENT_UNSPECIFIED: 0,
+  EXEC_EVENT_CREATED: 1,
+  EXEC_EVENT_STARTED: 2,
+  EXEC_EVENT_EXITED: 3,
+} as const;
+
+export type ExecEvent = typeof ExecEvent[keyof typeof ExecEvent];
+
+export namespace ExecEvent {
+  export type EXEC_EVENT_UNSPECIFIED = typeof ExecEvent.EXEC_EVENT_UNSPECIFIED;
+  export type EXEC_EVENT_CREATED = typeof ExecEvent.EXEC_EVENT_CREATED;
+  export type EXEC_EVENT_STARTED = typeof ExecEvent.EXEC_EVENT_STARTED;
+  export type EXEC_EVENT_EXITED = typeof ExecEvent.EXEC_EVENT_EXITED;
+}
+
 export interface ExecSpec {
   args: string[];
   /** In addition to the container’s; one of the same name takes its place. */
@@ -35,6 +51,14 @@ export interface ExecSpec {
   openStdin: boolean;
   /** All capabilities that the engine itself holds. */
   privileged: boolean;
+  /** The terminal's size, where the start says nothing. */
+  size:
+    | TerminalSize
+    | undefined;
+  /** What its maker means to attach, and the key sequence that detaches: kept for those who start it, and of no effect here. */
+  attachStdout: boolean;
+  attachStderr: boolean;
+  detachKeys: string;
 }
 
 export interface Exec {
@@ -133,8 +157,35 @@ export interface ListExecsResponse {
   exec: Exec | undefined;
 }
 
+export interface WatchExecsRequest {
+  /** Cursor of the last event seen; 0: from now on. */
+  after: number;
+}
+
+export interface WatchExecsResponse {
+  /** 0 on the first message, which says only that the watch stands and gives `latest`. */
+  cursor: number;
+  event: ExecEvent;
+  /** As it was right after. */
+  exec: Exec | undefined;
+  timeNs: bigint;
+  latest: number;
+}
+
 function createBaseExecSpec(): ExecSpec {
-  return { args: [], env: [], workingDir: "", user: "", tty: false, openStdin: false, privileged: false };
+  return {
+    args: [],
+    env: [],
+    workingDir: "",
+    user: "",
+    tty: false,
+    openStdin: false,
+    privileged: false,
+    size: undefined,
+    attachStdout: false,
+    attachStderr: false,
+    detachKeys: "",
+  };
 }
 
 export const ExecSpec: MessageFns<ExecSpec> = {
@@ -159,6 +210,18 @@ export const ExecSpec: MessageFns<ExecSpec> = {
     }
     if (message.privileged !== false) {
       writer.uint32(56).bool(message.privileged);
+    }
+    if (message.size !== undefined) {
+      TerminalSize.encode(message.size, writer.uint32(66).fork()).join();
+    }
+    if (message.attachStdout !== false) {
+      writer.uint32(72).bool(message.attachStdout);
+    }
+    if (message.attachStderr !== false) {
+      writer.uint32(80).bool(message.attachStderr);
+    }
+    if (message.detachKeys !== "") {
+      writer.uint32(90).string(message.detachKeys);
     }
     return writer;
   },
@@ -232,6 +295,38 @@ export const ExecSpec: MessageFns<ExecSpec> = {
             message.privileged = reader.bool();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.size = TerminalSize.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.attachStdout = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.attachStderr = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.detachKeys = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -256,6 +351,12 @@ export const ExecSpec: MessageFns<ExecSpec> = {
     message.tty = object.tty ?? false;
     message.openStdin = object.openStdin ?? false;
     message.privileged = object.privileged ?? false;
+    message.size = (object.size !== undefined && object.size !== null)
+      ? TerminalSize.fromPartial(object.size)
+      : undefined;
+    message.attachStdout = object.attachStdout ?? false;
+    message.attachStderr = object.attachStderr ?? false;
+    message.detachKeys = object.detachKeys ?? "";
     return message;
   },
 };
@@ -1454,6 +1555,164 @@ export const ListExecsResponse: MessageFns<ListExecsResponse> = {
   },
 };
 
+function createBaseWatchExecsRequest(): WatchExecsRequest {
+  return { after: 0 };
+}
+
+export const WatchExecsRequest: MessageFns<WatchExecsRequest> = {
+  encode(message: WatchExecsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.after !== 0) {
+      writer.uint32(8).int64(BigInt(message.after));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchExecsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchExecsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.after = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchExecsRequest>): WatchExecsRequest {
+    return WatchExecsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchExecsRequest>): WatchExecsRequest {
+    const message = createBaseWatchExecsRequest();
+    message.after = object.after ?? 0;
+    return message;
+  },
+};
+
+function createBaseWatchExecsResponse(): WatchExecsResponse {
+  return { cursor: 0, event: 0, exec: undefined, timeNs: 0n, latest: 0 };
+}
+
+export const WatchExecsResponse: MessageFns<WatchExecsResponse> = {
+  encode(message: WatchExecsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cursor !== 0) {
+      writer.uint32(8).int64(BigInt(message.cursor));
+    }
+    if (message.event !== 0) {
+      writer.uint32(16).int32(message.event);
+    }
+    if (message.exec !== undefined) {
+      Exec.encode(message.exec, writer.uint32(26).fork()).join();
+    }
+    if (message.timeNs !== 0n) {
+      writer.uint32(32).int64(message.timeNs);
+    }
+    if (message.latest !== 0) {
+      writer.uint32(40).int64(BigInt(message.latest));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchExecsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchExecsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.cursor = longToNumber(reader.int64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.event = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.exec = Exec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.timeNs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.latest = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchExecsResponse>): WatchExecsResponse {
+    return WatchExecsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchExecsResponse>): WatchExecsResponse {
+    const message = createBaseWatchExecsResponse();
+    message.cursor = object.cursor ?? 0;
+    message.event = object.event ?? 0;
+    message.exec = (object.exec !== undefined && object.exec !== null) ? Exec.fromPartial(object.exec) : undefined;
+    message.timeNs = (object.timeNs !== undefined && object.timeNs !== null) ? BigInt(object.timeNs) : 0n;
+    message.latest = object.latest ?? 0;
+    return message;
+  },
+};
+
 /**
  * Further processes in running containers. An *exec* is made, then started once; it is remembered until its container is
  * removed or started again, and for a while only when there are very many. Like containers, execs go on when this service is
@@ -1524,6 +1783,18 @@ export const ExecServiceDefinition = {
       responseStream: true,
       options: { _unknownFields: { 402408: [Buffer.from([1]) as Buffer] } },
     },
+    /**
+     * What becomes of execs, from `after` on, without end; kept across restarts. Each that was started has an end, also one
+     * whose command could not be run. A cursor that is too old is OUT_OF_RANGE, CURSOR_GONE.
+     */
+    watchExecs: {
+      name: "WatchExecs",
+      requestType: WatchExecsRequest as typeof WatchExecsRequest,
+      requestStream: false,
+      responseType: WatchExecsResponse as typeof WatchExecsResponse,
+      responseStream: true,
+      options: { _unknownFields: { 402408: [Buffer.from([1]) as Buffer] } },
+    },
   },
 } as const;
 
@@ -1561,6 +1832,14 @@ export interface ExecServiceImplementation<CallContextExt = {}> {
     request: ListExecsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<ListExecsResponse>>;
+  /**
+   * What becomes of execs, from `after` on, without end; kept across restarts. Each that was started has an end, also one
+   * whose command could not be run. A cursor that is too old is OUT_OF_RANGE, CURSOR_GONE.
+   */
+  watchExecs(
+    request: WatchExecsRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<WatchExecsResponse>>;
 }
 
 export interface ExecServiceClient<CallOptionsExt = {}> {
@@ -1597,6 +1876,14 @@ export interface ExecServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListExecsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<ListExecsResponse>;
+  /**
+   * What becomes of execs, from `after` on, without end; kept across restarts. Each that was started has an end, also one
+   * whose command could not be run. A cursor that is too old is OUT_OF_RANGE, CURSOR_GONE.
+   */
+  watchExecs(
+    request: DeepPartial<WatchExecsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<WatchExecsResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
