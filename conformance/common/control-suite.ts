@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { HealthDefinition } from 'nice-grpc-server-health';
 import type { Fence, Identity } from '../../proto/gen/longshore/contract/v1/fence.ts';
 import { reflectedServices } from './reflection.ts';
-import { openSession, type Session, type Target } from './session.ts';
+import type { Session, Target } from './session.ts';
 import { type Connection, refused } from './wire.ts';
 
 /** How one subsystem's ControlService is spoken to. */
@@ -20,7 +20,7 @@ export interface Controlled {
 }
 
 /** The sentences about the coordinator's side that all contracts share. Leaves the implementation initialised. */
-export function controlSuite(target: Target, controlled: Controlled): void {
+export function controlSuite(target: Target, controlled: Controlled, current: () => Session): void {
   const { role, identify, init, drain, verb } = controlled;
   const fullName = (name: string) => `longshore.${role}.v1.${name}`;
 
@@ -28,11 +28,10 @@ export function controlSuite(target: Target, controlled: Controlled): void {
     let session: Session;
     let connection: Connection;
     before(async () => {
-      session = await openSession(target, identify);
+      session = current();
       connection = session.connection;
       await drain(connection);
     });
-    after(() => session.close());
 
     const health = async (service: string) => {
       const { status } = await connection.client(HealthDefinition).check({ service });

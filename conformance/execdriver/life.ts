@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import { ProcessState } from '../../proto/gen/longshore/execdriver/v1/process.ts';
@@ -143,6 +145,16 @@ export function lifeSuite(target: Target, current: Current): void {
       await remove(kept, gone);
     });
 
+    test('with no container left living, no cgroup of the engine’s own stays', { skip: !target.isLocal }, async () => {
+      const { control, session, run, remove, reinit } = current();
+      const id = await run(['sleep', '600']);
+      assert.notDeepEqual(cgroupsOf(session.fence().engineId), []);
+      await control.drain({});
+      assert.deepEqual(cgroupsOf(session.fence().engineId), []);
+      await reinit();
+      await remove(id);
+    });
+
     const needsRestart = { skip: target.restart === undefined };
 
     test('containers go on while it is restarted, and are adopted', needsRestart, async () => {
@@ -172,4 +184,15 @@ export function lifeSuite(target: Target, current: Current): void {
       },
     );
   });
+}
+
+/** The engine's own cgroups, in all hierarchies there are. */
+function cgroupsOf(engineId: string): string[] {
+  const name = `longshore-${engineId.slice(0, 12)}`;
+  const root = '/sys/fs/cgroup';
+  const hierarchies = [
+    '',
+    ...readdirSync(root, { withFileTypes: true }).flatMap((each) => (each.isDirectory() ? [each.name] : [])),
+  ];
+  return hierarchies.map((each) => join(root, each, name)).filter((path) => existsSync(path));
 }

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import { ProcessState } from '../../proto/gen/longshore/execdriver/v1/process.ts';
@@ -10,7 +13,7 @@ import type { Current, SpecWish } from './bench.ts';
 const { OUTCOME_DONE, OUTCOME_ALREADY } = Outcome;
 
 /** How containers start, and why they do not. */
-export function startSuite(current: Current): void {
+export function startSuite(target: { isLocal?: boolean }, current: Current): void {
   const start = (id: string, args: readonly string[], generation = 1, wish: SpecWish = {}) =>
     current().processes.startContainer({ id, generation, spec: current().spec(args, wish) });
   const isAbsent = (id: string) =>
@@ -104,6 +107,25 @@ export function startSuite(current: Current): void {
       await refused(start(newId(), []), 'INVALID_ARGUMENT', 'BAD_SPEC');
       await refused(start(newId(), ['true'], 1, { rootPath: 'relative' }), 'INVALID_ARGUMENT', 'BAD_SPEC');
       await refused(processes.startContainer({ id: newId(), generation: 1 }), 'INVALID_ARGUMENT', 'BAD_SPEC');
+    });
+
+    test('a sysctl under net. needs a network namespace that is joined: INVALID_ARGUMENT, BAD_SPEC', async () => {
+      const id = newId();
+      const sysctls = { 'net.ipv4.ip_forward': '1' };
+      await refused(start(id, ['true'], 1, { sysctls }), 'INVALID_ARGUMENT', 'BAD_SPEC');
+      await isAbsent(id);
+    });
+
+    test('a bind whose source is missing is BAD_SPEC, unless it is to be made', { skip: !target.isLocal }, async () => {
+      const source = join(tmpdir(), `conformance-${newId().slice(0, 12)}`);
+      const mount = { type: 'bind', source: join(source, 'deep'), destination: '/data' };
+      const refusal = await refused(start(newId(), ['true'], 1, { mounts: [mount] }), 'INVALID_ARGUMENT', 'BAD_SPEC');
+      assert.match(refusal.message, /bind source path does not exist: .*deep/);
+      const id = await current().run(['true'], { mounts: [{ ...mount, createSource: true }] });
+      assert.equal((await stat(mount.source)).mode & 0o777, 0o755);
+      await current().exit(id);
+      await current().remove(id);
+      await rm(source, { recursive: true });
     });
 
     test('an id that is not 64 hex digits is INVALID_ARGUMENT', async () => {

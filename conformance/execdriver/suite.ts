@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/control.ts';
-import { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import { ExecEvent, ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { HostServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessEvent, ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
 import { UsageServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
-import { type Controlled, controlSuite } from '../common/control-suite.ts';
-import { openSession, type Session, type Target } from '../common/session.ts';
+import type { Controlled } from '../common/control-suite.ts';
+import { newId, type Target } from '../common/session.ts';
+import { subsystemSuite } from '../common/subsystem-suite.ts';
 import { watchSuite } from '../common/watch-suite.ts';
 import { refused } from '../common/wire.ts';
 import { attachSuite } from './attach.ts';
@@ -37,94 +38,111 @@ export function execdriverSuite(target: ExecdriverTarget): void {
     afterInit: ['ProcessService', 'StreamService', 'ExecService', 'UsageService'],
     always: ['ControlService', 'HostService'],
   };
-  controlSuite(target, controlled);
-
-  let session: Session;
-  let bench: Bench;
-  const current = () => bench;
-
-  describe('execdriver: opening', () => {
-    before(async () => {
-      session = await openSession(target, controlled.identify);
-      const { connection } = session;
+  subsystemSuite(target, controlled, (session) => {
+    let bench: Bench;
+    const current = () => bench;
+    before(() => {
+      const { connection, newFence } = session();
       bench = benchOf(target.rootPath, {
-        session,
+        session: session(),
         control: connection.client(ControlServiceDefinition),
         processes: connection.client(ProcessServiceDefinition),
         streams: connection.client(StreamServiceDefinition),
         execs: connection.client(ExecServiceDefinition),
         usage: connection.client(UsageServiceDefinition),
-        reinit: () => controlled.init(connection, session.newFence()),
+        reinit: () => controlled.init(connection, newFence()),
       });
-      await bench.reinit();
     });
 
-    test('HostService tells what the kernel can do, before Init too', async () => {
-      const host = session.connection.client(HostServiceDefinition);
-      await bench.control.drain({});
-      const probe = await host.probe({});
-      assert(['v1', 'hybrid', 'v2'].includes(probe.cgroupLayout));
-      for (const text of [probe.bootId, probe.kernelVersion, probe.operatingSystem, probe.architecture]) {
-        assert.notEqual(text, '');
-      }
-      assert(probe.cpus > 0);
-      assert(probe.memoryTotal > 0);
-      await bench.reinit();
+    describe('execdriver: opening', () => {
+      test('HostService tells what the kernel can do, before Init too', async () => {
+        const host = session().connection.client(HostServiceDefinition);
+        await bench.control.drain({});
+        const probe = await host.probe({});
+        assert(['v1', 'hybrid', 'v2'].includes(probe.cgroupLayout));
+        for (const text of [probe.bootId, probe.kernelVersion, probe.operatingSystem, probe.architecture]) {
+          assert.notEqual(text, '');
+        }
+        assert(probe.cpus > 0);
+        assert(probe.memoryTotal > 0);
+        await bench.reinit();
+      });
+
+      test('Init with the boot id that HostService tells is accepted', async () => {
+        const { bootId } = await session().connection.client(HostServiceDefinition).probe({});
+        await controlled.init(session().connection, { ...session().newFence(), bootId });
+      });
+
+      test('Init names the runtime and the monitor with their versions', async () => {
+        const { runtime, monitor } = await bench.control.init({ fence: session().fence(), defaultRuntime });
+        assert.match(runtime, /\S+ \d/);
+        assert.match(monitor, /\S+ \d/);
+      });
+
+      test('a runtime that is not there is FAILED_PRECONDITION, RUNTIME_MISSING', async () => {
+        const missing = bench.control.init({ fence: session().newFence(), defaultRuntime: '/no/such/runtime' });
+        await refused(missing, 'FAILED_PRECONDITION', 'RUNTIME_MISSING');
+        await bench.reinit();
+      });
+
+      test('Init adopts living containers', async () => {
+        const id = await bench.run(['sleep', '600']);
+        const { adopted } = await bench.control.init({ fence: session().newFence(), defaultRuntime });
+        assert(adopted >= 1);
+        await bench.remove(id);
+      });
     });
 
-    test('Init with the boot id that HostService tells is accepted', async () => {
-      const { bootId } = await session.connection.client(HostServiceDefinition).probe({});
-      await controlled.init(session.connection, { ...session.newFence(), bootId });
+    startSuite(target, current);
+    lifeSuite(target, current);
+    attachSuite(current);
+    logSuite(target, current);
+    execSuite(current);
+    usageSuite(current);
+
+    watchSuite(target, {
+      role: 'execdriver: execs',
+      watch: (request, options) => bench.execs.watchExecs(request, options),
+      word: ({ event, exec }) => `${execWords[event]} ${exec?.id}`,
+      async happen() {
+        const [containerId, id] = [await bench.run(['sleep', '600']), newId()];
+        await bench.execs.createExec({ id, containerId, spec: { args: ['no-such-command'] } });
+        await refused(startExec(bench, id), 'NOT_FOUND', 'COMMAND_NOT_FOUND');
+        await bench.remove(containerId);
+        return ['created', 'started', 'exited'].map((word) => `${word} ${id}`);
+      },
     });
 
-    test('Init names the runtime and the monitor with their versions', async () => {
-      const { runtime, monitor } = await bench.control.init({ fence: session.fence(), defaultRuntime });
-      assert.match(runtime, /\S+ \d/);
-      assert.match(monitor, /\S+ \d/);
-    });
-
-    test('a runtime that is not there is FAILED_PRECONDITION, RUNTIME_MISSING', async () => {
-      const missing = bench.control.init({ fence: session.newFence(), defaultRuntime: '/no/such/runtime' });
-      await refused(missing, 'FAILED_PRECONDITION', 'RUNTIME_MISSING');
-      await bench.reinit();
-    });
-
-    test('Init adopts living containers', async () => {
-      const id = await bench.run(['sleep', '600']);
-      const { adopted } = await bench.control.init({ fence: session.newFence(), defaultRuntime });
-      assert(adopted >= 1);
-      await bench.remove(id);
+    const words: Readonly<Record<number, string>> = {
+      [ProcessEvent.PROCESS_EVENT_STARTED]: 'started',
+      [ProcessEvent.PROCESS_EVENT_EXITED]: 'exited',
+      [ProcessEvent.PROCESS_EVENT_PAUSED]: 'paused',
+      [ProcessEvent.PROCESS_EVENT_RESUMED]: 'resumed',
+    };
+    watchSuite(target, {
+      role: 'execdriver',
+      watch: (request, options) => bench.processes.watchContainers(request, options),
+      word: ({ event, process }) => `${words[event]} ${process?.id}`,
+      async happen() {
+        const id = await bench.run(['sleep', '600']);
+        await bench.processes.pauseContainer({ id });
+        await bench.processes.resumeContainer({ id });
+        await bench.remove(id);
+        return ['started', 'paused', 'resumed', 'exited'].map((word) => `${word} ${id}`);
+      },
     });
   });
+}
 
-  startSuite(current);
-  lifeSuite(target, current);
-  attachSuite(current);
-  logSuite(target, current);
-  execSuite(current);
-  usageSuite(current);
+const execWords: Readonly<Record<number, string>> = {
+  [ExecEvent.EXEC_EVENT_CREATED]: 'created',
+  [ExecEvent.EXEC_EVENT_STARTED]: 'started',
+  [ExecEvent.EXEC_EVENT_EXITED]: 'exited',
+};
 
-  const words: Readonly<Record<number, string>> = {
-    [ProcessEvent.PROCESS_EVENT_STARTED]: 'started',
-    [ProcessEvent.PROCESS_EVENT_EXITED]: 'exited',
-    [ProcessEvent.PROCESS_EVENT_PAUSED]: 'paused',
-    [ProcessEvent.PROCESS_EVENT_RESUMED]: 'resumed',
-  };
-  watchSuite(target, {
-    role: 'execdriver',
-    watch: (request, options) => bench.processes.watchContainers(request, options),
-    word: ({ event, process }) => `${words[event]} ${process?.id}`,
-    async happen() {
-      const id = await bench.run(['sleep', '600']);
-      await bench.processes.pauseContainer({ id });
-      await bench.processes.resumeContainer({ id });
-      await bench.remove(id);
-      return ['started', 'paused', 'resumed', 'exited'].map((word) => `${word} ${id}`);
-    },
-  });
-
-  after(async () => {
-    await bench.control.drain({});
-    session.close();
-  });
+function startExec(bench: Bench, id: string) {
+  async function* frames() {
+    yield { frame: { $case: 'open', value: { id, stdout: true, stderr: true } } } as const;
+  }
+  return bench.execs.execStart(frames());
 }

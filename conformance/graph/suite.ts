@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { ControlServiceDefinition, InitPhase } from '../../proto/gen/longshore/graph/v1/control.ts';
 import { EventServiceDefinition } from '../../proto/gen/longshore/graph/v1/event.ts';
 import { ImageServiceDefinition } from '../../proto/gen/longshore/graph/v1/image.ts';
-import { type Controlled, controlSuite } from '../common/control-suite.ts';
-import { openSession, type Session, type Target } from '../common/session.ts';
+import type { Controlled } from '../common/control-suite.ts';
+import type { Target } from '../common/session.ts';
+import { subsystemSuite } from '../common/subsystem-suite.ts';
 import { watchSuite } from '../common/watch-suite.ts';
 import { holderSuite } from './holders.ts';
 import { type Images, loadOne, newRepository, removeAll } from './images.ts';
@@ -37,59 +38,53 @@ export function graphSuite(target: GraphTarget): void {
     afterInit: ['ImageService', 'EventService'],
     always: ['ControlService'],
   };
-  controlSuite(target, controlled);
+  subsystemSuite(target, controlled, (session) => {
+    let images: Images;
+    before(() => {
+      images = session().connection.client(ImageServiceDefinition);
+    });
+    const current = () => images;
 
-  let session: Session;
-  let images: Images;
-  const current = () => images;
+    describe('graph: opening', () => {
+      test('Init opens the image graph, then the tag store, with a message as each is open', async () => {
+        const image = await loadOne(images, { tags: [`${newRepository()}:1`] });
+        const control = session().connection.client(ControlServiceDefinition);
+        await control.drain({});
+        const messages = await Array.fromAsync(control.init({ fence: session().newFence(), ...policy }));
+        assert.deepEqual(
+          messages.map(({ phase }) => phase),
+          [InitPhase.INIT_PHASE_IMAGE_GRAPH, InitPhase.INIT_PHASE_TAG_STORE],
+        );
+        for (const { count } of messages) assert(count >= 1);
+        await removeAll(images, image.id);
+      });
 
-  describe('graph: opening', () => {
-    before(async () => {
-      session = await openSession(target, controlled.identify);
-      images = session.connection.client(ImageServiceDefinition);
-      await controlled.init(session.connection, session.fence());
+      test("images of another driver's time are not shown", { skip: target.other === undefined }, async () => {
+        const image = await loadOne(images);
+        const control = session().connection.client(ControlServiceDefinition);
+        await Array.fromAsync(control.init({ fence: session().newFence(), ...target.other }));
+        assert.deepEqual(await Array.fromAsync(images.listImages({})), []);
+        await controlled.init(session().connection, session().newFence());
+        assert.equal((await images.getImage({ reference: image.id })).image?.id, image.id);
+        await removeAll(images, image.id);
+      });
     });
 
-    test('Init opens the image graph, then the tag store, with a message as each is open', async () => {
-      const image = await loadOne(images, { tags: [`${newRepository()}:1`] });
-      const control = session.connection.client(ControlServiceDefinition);
-      await control.drain({});
-      const messages = await Array.fromAsync(control.init({ fence: session.newFence(), ...policy }));
-      assert.deepEqual(
-        messages.map(({ phase }) => phase),
-        [InitPhase.INIT_PHASE_IMAGE_GRAPH, InitPhase.INIT_PHASE_TAG_STORE],
-      );
-      for (const { count } of messages) assert(count >= 1);
-      await removeAll(images, image.id);
-    });
+    intakeSuite(target, current);
+    lookupSuite(current);
+    holderSuite(current);
+    removalSuite(current);
 
-    test("images of another driver's time are not shown", { skip: target.other === undefined }, async () => {
-      const image = await loadOne(images);
-      const control = session.connection.client(ControlServiceDefinition);
-      await Array.fromAsync(control.init({ fence: session.newFence(), ...target.other }));
-      assert.deepEqual(await Array.fromAsync(images.listImages({})), []);
-      await controlled.init(session.connection, session.newFence());
-      assert.equal((await images.getImage({ reference: image.id })).image?.id, image.id);
-      await removeAll(images, image.id);
+    watchSuite(target, {
+      role: 'graph',
+      watch: (request, options) => session().connection.client(EventServiceDefinition).watchImages(request, options),
+      word: ({ action, imageId }) => `${action} ${imageId}`,
+      async happen() {
+        const [repository, { id }] = [newRepository(), await loadOne(images)];
+        await images.tagImage({ source: id, repository });
+        await images.removeImage({ reference: repository });
+        return ['load', 'tag', 'untag', 'delete'].map((action) => `${action} ${id}`);
+      },
     });
   });
-
-  intakeSuite(target, current);
-  lookupSuite(current);
-  holderSuite(current);
-  removalSuite(current);
-
-  watchSuite(target, {
-    role: 'graph',
-    watch: (request, options) => session.connection.client(EventServiceDefinition).watchImages(request, options),
-    word: ({ action, imageId }) => `${action} ${imageId}`,
-    async happen() {
-      const [repository, { id }] = [newRepository(), await loadOne(images)];
-      await images.tagImage({ source: id, repository });
-      await images.removeImage({ reference: repository });
-      return ['load', 'tag', 'untag', 'delete'].map((action) => `${action} ${id}`);
-    },
-  });
-
-  after(() => session.close());
 }

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/control.ts';
 import { LayerServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
-import { type Controlled, controlSuite } from '../common/control-suite.ts';
-import { newId, openSession, type Session, type Target } from '../common/session.ts';
+import type { Controlled } from '../common/control-suite.ts';
+import { newId, type Session, type Target } from '../common/session.ts';
+import { subsystemSuite } from '../common/subsystem-suite.ts';
 import { refused } from '../common/wire.ts';
 import type { Layers } from './archives.ts';
 import { differenceSuite } from './differences.ts';
@@ -32,23 +33,23 @@ export function graphdriverSuite(target: GraphdriverTarget): void {
     afterInit: ['LayerService'],
     always: ['ControlService'],
   };
-  controlSuite(target, controlled);
+  subsystemSuite(target, controlled, (session) => registerLayers(target, session));
+}
 
-  let session: Session;
+function registerLayers(target: GraphdriverTarget, session: () => Session): void {
+  const { driver = '' } = target;
   let layers: Layers;
-  const control = () => session.connection.client(ControlServiceDefinition);
-  const reinit = () => control().init({ fence: session.newFence(), driver });
+  before(() => {
+    layers = session().connection.client(LayerServiceDefinition);
+  });
+  const control = () => session().connection.client(ControlServiceDefinition);
+  const reinit = () => control().init({ fence: session().newFence(), driver });
 
   describe('graphdriver: choosing the driver', () => {
-    before(async () => {
-      session = await openSession(target, controlled.identify);
-      layers = session.connection.client(LayerServiceDefinition);
-    });
-
     test('Init says which driver it chose and why; the one named is "named"', async () => {
       const chosen = await reinit();
       assert.notEqual(chosen.driver, '');
-      const named = await control().init({ fence: session.newFence(), driver: chosen.driver });
+      const named = await control().init({ fence: session().newFence(), driver: chosen.driver });
       assert.deepEqual([named.driver, named.chosenBecause], [chosen.driver, 'named']);
     });
 
@@ -56,13 +57,13 @@ export function graphdriverSuite(target: GraphdriverTarget): void {
       const { driver: before } = await reinit();
       const id = newId();
       await layers.createLayer({ id });
-      const again = await control().init({ fence: session.newFence() });
+      const again = await control().init({ fence: session().newFence() });
       assert.deepEqual([again.driver, again.chosenBecause], [before, 'used before']);
       await layers.removeLayer({ id });
     });
 
     test('a driver that nobody knows is FAILED_PRECONDITION, DRIVER_UNKNOWN', async () => {
-      const wanted = control().init({ fence: session.newFence(), driver: 'no-such-driver' });
+      const wanted = control().init({ fence: session().newFence(), driver: 'no-such-driver' });
       await refused(wanted, 'FAILED_PRECONDITION', 'DRIVER_UNKNOWN');
       await reinit();
     });
@@ -84,5 +85,4 @@ export function graphdriverSuite(target: GraphdriverTarget): void {
   writableSuite(current);
   mountSuite(target, current);
   differenceSuite(target, current);
-  after(() => session.close());
 }

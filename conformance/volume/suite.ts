@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/volume/v1/control.ts';
 import { VolumeServiceDefinition } from '../../proto/gen/longshore/volume/v1/volume.ts';
-import { type Controlled, controlSuite } from '../common/control-suite.ts';
+import type { Controlled } from '../common/control-suite.ts';
 import { assertRepeatable } from '../common/repeats.ts';
-import { newId, openSession, type Session, type Target } from '../common/session.ts';
+import { newId, type Session, type Target } from '../common/session.ts';
+import { subsystemSuite } from '../common/subsystem-suite.ts';
 import { watchSuite } from '../common/watch-suite.ts';
 import { refused, type WireClient } from '../common/wire.ts';
 import { holderSuite } from './holders.ts';
@@ -24,20 +25,18 @@ const controlled: Controlled = {
 
 /** Proves an implementation of longshore.volume.v1. */
 export function volumeSuite(target: Target): void {
-  controlSuite(target, controlled);
+  subsystemSuite(target, controlled, (session) => registerVolumes(target, session));
+}
 
-  let session: Session;
+function registerVolumes(target: Target, session: () => Session): void {
   let volumes: WireClient<typeof VolumeServiceDefinition>;
-  const current = () => ({ volumes, session });
+  before(() => {
+    volumes = session().connection.client(VolumeServiceDefinition);
+  });
+  const current = () => ({ volumes, session: session() });
   const newName = () => `conformance-${newId().slice(0, 12)}`;
 
   describe('volume: volumes', () => {
-    before(async () => {
-      session = await openSession(target, controlled.identify);
-      volumes = session.connection.client(VolumeServiceDefinition);
-      await controlled.init(session.connection, session.fence());
-    });
-
     test('CreateVolume makes a volume of the local driver, with its labels', async () => {
       const name = newName();
       const { outcome, volume } = await volumes.createVolume({ name, labels: { a: 'b' } });
@@ -141,6 +140,4 @@ export function volumeSuite(target: Target): void {
       return ['create', 'mount', 'unmount', 'destroy'].map((action) => `${action} ${name}`);
     },
   });
-
-  after(() => session.close());
 }

@@ -12,7 +12,7 @@ import type { ContainerSpec } from '../../proto/gen/longshore/execdriver/v1/spec
 import { nowNs, openEvents } from '../events.ts';
 import type { Life } from '../fake.ts';
 import { errors } from './errors.ts';
-import type { StoredExec } from './execs.ts';
+import type { ExecEventEntry, StoredExec } from './execs.ts';
 import { createLog, type Log } from './log.ts';
 import type { Program } from './program.ts';
 import { createRun, type Run } from './run.ts';
@@ -37,6 +37,7 @@ export interface ContainerMemory {
   /** Who waits for a start. */
   waiting: Set<{ id: string; generation: number; started(run: Run): void }>;
   execs: Map<string, StoredExec>;
+  execEvents: Sequence<ExecEventEntry>;
   lastPid: number;
 }
 
@@ -49,6 +50,7 @@ export function noContainers(keepEvents?: number): ContainerMemory {
     sizes: new Map(),
     waiting: new Set(),
     execs: new Map(),
+    execEvents: openEvents([], keepEvents),
     lastPid,
   };
 }

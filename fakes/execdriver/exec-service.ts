@@ -10,6 +10,7 @@ import {
   SignalExecRequest,
   SignalExecResponse,
 } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import { watched } from '../events.ts';
 import type { Life } from '../fake.ts';
 import { repeatable } from '../repeatable.ts';
 import type { ContainerMemory } from './containers.ts';
@@ -48,6 +49,10 @@ export function execService(
       needInit();
       return { exec: store.find(id).exec };
     },
+    async *watchExecs({ after }, { signal }) {
+      needInit();
+      yield* watched(store.events, after, signal);
+    },
     async *listExecs({ containerId }) {
       needInit();
       for (const { exec } of store.of(containerId)) yield { exec };
@@ -66,7 +71,8 @@ async function* startExec(
   if (frame?.$case !== 'open') throw errors.badFrame({ problem: 'the first frame opens' });
   const open = frame.value;
   const { exec, run } = store.start(open.id);
-  if (open.size !== undefined) store.resize(open.id, open.size.rows, open.size.columns);
+  const size = open.size ?? exec.spec?.size;
+  if (size !== undefined) store.resize(open.id, size.rows, size.columns);
   const ready: ExecStartResponse = { frame: { $case: 'ready', value: { pid: exec.pid } } };
 
   if (open.detach) {

@@ -1,6 +1,13 @@
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
-import { type Exec, type ExecSpec, ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import {
+  type Exec,
+  ExecEvent,
+  type ExecSpec,
+  ExecState,
+  type WatchExecsResponse,
+} from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { ContainerSpec } from '../../proto/gen/longshore/execdriver/v1/spec.ts';
+import { nowNs } from '../events.ts';
 import type { ContainerMemory, ContainerStore } from './containers.ts';
 import { errors } from './errors.ts';
 import { createLog } from './log.ts';
@@ -16,12 +23,15 @@ export interface StoredExec {
   host: Run;
 }
 
+export type ExecEventEntry = Pick<WatchExecsResponse, 'event' | 'exec' | 'timeNs'>;
+
 export type ExecStore = ReturnType<typeof createExecStore>;
 
 const { OUTCOME_DONE, OUTCOME_ALREADY, OUTCOME_ABSENT } = Outcome;
 
 export function createExecStore(memory: ContainerMemory, containers: ContainerStore) {
-  const { execs, sizes } = memory;
+  const { execs, sizes, execEvents } = memory;
+  const tell = (event: ExecEvent, exec: Exec) => execEvents.append({ event, exec: { ...exec }, timeNs: nowNs() });
 
   const living = (containerId: string): Run => {
     const run = containers.living(containerId);
@@ -39,6 +49,7 @@ export function createExecStore(memory: ContainerMemory, containers: ContainerSt
     exec.state = ExecState.EXEC_STATE_EXITED;
     exec.pid = 0;
     exec.exitCode = code;
+    tell(ExecEvent.EXEC_EVENT_EXITED, exec);
   }
 
   function programFor(exec: Exec) {
@@ -51,6 +62,7 @@ export function createExecStore(memory: ContainerMemory, containers: ContainerSt
   }
 
   return {
+    events: execEvents,
     find,
     of: (containerId: string) =>
       [...execs.values()].filter(({ exec }) => containerId === '' || exec.containerId === containerId),
@@ -59,6 +71,7 @@ export function createExecStore(memory: ContainerMemory, containers: ContainerSt
       if (execs.has(id)) return OUTCOME_ALREADY;
       const exec: Exec = { id, containerId, spec, state: ExecState.EXEC_STATE_CREATED, pid: 0, exitCode: undefined };
       execs.set(id, { exec, host, run: undefined });
+      tell(ExecEvent.EXEC_EVENT_CREATED, exec);
       return OUTCOME_DONE;
     },
     /** Who listens before `begin` hears all of it. */
@@ -68,6 +81,8 @@ export function createExecStore(memory: ContainerMemory, containers: ContainerSt
       if (exec.state !== ExecState.EXEC_STATE_CREATED) throw errors.execStarted({ id });
       if (host.ending !== undefined) throw errors.notRunning({ id: exec.containerId });
       if (host.isPaused) throw errors.containerPaused({ id: exec.containerId });
+      exec.state = ExecState.EXEC_STATE_RUNNING;
+      tell(ExecEvent.EXEC_EVENT_STARTED, exec);
       const program = programFor(exec);
       const { tty = false, openStdin = false, args = [] } = exec.spec ?? {};
       const spec = ContainerSpec.fromPartial({ tty, openStdin, args });
@@ -75,7 +90,6 @@ export function createExecStore(memory: ContainerMemory, containers: ContainerSt
       memory.lastPid += 1;
       stored.run = run;
       exec.pid = memory.lastPid;
-      exec.state = ExecState.EXEC_STATE_RUNNING;
       const deaf = host.listen({
         output: () => undefined,
         // With the container's init all its processes end.

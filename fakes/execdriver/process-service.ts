@@ -84,6 +84,10 @@ function checked({ id, generation, spec }: StartContainerRequest) {
   if (spec === undefined) throw errors.badSpec({ field: 'spec', problem: 'is needed' });
   if (!spec.rootPath.startsWith('/')) throw errors.badSpec({ field: 'root_path', problem: 'is not absolute' });
   if (spec.args.length === 0) throw errors.badSpec({ field: 'args', problem: 'no command is named' });
+  const sysctl = Object.keys(spec.sysctls).find((name) => name.startsWith('net.'));
+  if (sysctl !== undefined && spec.networkNamespacePath === '') {
+    throw errors.badSpec({ field: 'sysctls', problem: `${sysctl} needs a network namespace that is joined` });
+  }
   const [user = ''] = spec.user.split(':');
   if (user !== '' && !/^\d+$/.test(user) && !users.includes(user)) throw errors.unknownUser({ user });
   return spec;
