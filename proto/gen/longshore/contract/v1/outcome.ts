@@ -3,7 +3,12 @@
 
 /* eslint-disable */
 
-/** What a mutation that may be repeated found. Repeating a call is never an error by itself. */
+/**
+ * Every mutation may carry metadata `request-id`, the caller's choice. For ten minutes the same call under the same id gives
+ * the same answer, without a second effect; another call under it is ALREADY_EXISTS, REQUEST_ID_REUSED. A failure isn't kept.
+ *
+ * What a mutation that may be repeated found. Repeating a call is never an error by itself.
+ */
 export const Outcome = {
   OUTCOME_UNSPECIFIED: 0,
   /** OUTCOME_DONE - The call made the change. */

@@ -1999,7 +1999,8 @@ export const LayerServiceDefinition = {
     },
     /**
      * Makes the chain's merged view available and gives its path. Held by name: a second mount by the same holder is ALREADY
-     * and gives the same path; the view goes away with its last holder.
+     * and gives the same path. After its last holder's unmount the path is nobody's: it is gone, or (with a driver that mounts
+     * nothing, as vfs) must not be used.
      */
     mountLayer: {
       name: "MountLayer",
@@ -2083,7 +2084,8 @@ export interface LayerServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<CreateLayerResponse>>;
   /**
    * Makes the chain's merged view available and gives its path. Held by name: a second mount by the same holder is ALREADY
-   * and gives the same path; the view goes away with its last holder.
+   * and gives the same path. After its last holder's unmount the path is nobody's: it is gone, or (with a driver that mounts
+   * nothing, as vfs) must not be used.
    */
   mountLayer(
     request: MountLayerRequest,
@@ -2135,7 +2137,8 @@ export interface LayerServiceClient<CallOptionsExt = {}> {
   ): Promise<CreateLayerResponse>;
   /**
    * Makes the chain's merged view available and gives its path. Held by name: a second mount by the same holder is ALREADY
-   * and gives the same path; the view goes away with its last holder.
+   * and gives the same path. After its last holder's unmount the path is nobody's: it is gone, or (with a driver that mounts
+   * nothing, as vfs) must not be used.
    */
   mountLayer(
     request: DeepPartial<MountLayerRequest>,
