@@ -44,7 +44,7 @@ export function bigArchive(number: number): Buffer {
 function filesOf(layer: number): TarFile[] {
   const random = generator(layer + 1);
   // Of sizes with a long tail: u³ for u uniform in [0, 1) has a mean of a quarter.
-  const meanSize = (big.megabytes * 1e6) / (big.layers * big.filesPerLayer) - 1_050;
+  const meanSize = (big.megabytes * 1e6) / (big.layers * big.filesPerLayer) - 768;
   const noise = Buffer.alloc(Math.ceil(4 * meanSize) + 4_096);
   for (let at = 0; at + 4 <= noise.length; at += 4) noise.writeUInt32LE(Math.floor(random() * 2 ** 32), at);
   const files: TarFile[] = [];
