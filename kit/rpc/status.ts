@@ -33,13 +33,24 @@ function metadataToSend(error: ServiceError): Record<string, string> {
   return sent;
 }
 
-/** Whole characters, and `…` where something is left out. */
+/** The beginning and the end of what is too long, whole characters, with `…` in the place of the rest. */
 function clip(text: string, limit: number, costOf: (character: string) => number): string {
+  const head = begin(text, limit, costOf);
+  if (head.length === text.length) return text;
+  const tailLimit = Math.floor(limit / 4);
+  // No character takes more than two units, and none costs less than one.
+  const end = [...text.slice(-2 * tailLimit)].reverse();
+  const tail = begin(end.join(''), tailLimit, costOf);
+  return `${begin(head, limit - tailLimit, costOf)}…${[...tail].reverse().join('')}`;
+}
+
+/** As much of the beginning as the limit allows. */
+function begin(text: string, limit: number, costOf: (character: string) => number): string {
   let cost = 0;
   let end = 0;
   for (const character of text) {
     cost += costOf(character);
-    if (cost > limit) return `${text.slice(0, end)}…`;
+    if (cost > limit) return text.slice(0, end);
     end += character.length;
   }
   return text;
