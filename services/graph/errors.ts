@@ -60,7 +60,7 @@ function inUse(m: { how: Hindrance; image: string; container: string; reference:
   }
 }
 
-/** A part of an archive that is wrong. Names in archives are as long as their makers like; an answer's trailers are not. */
+/** A part of an archive that is wrong. Names in archives are as long as their makers like; what is wrong is to be read all the same. */
 export function badArchive(part: string, problem: string, cause?: unknown): Error {
   return errors.badArchive({ part: clipped(part), problem: clipped(problem) }, { cause });
 }

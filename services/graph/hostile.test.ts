@@ -111,7 +111,7 @@ for (const [what, archive, message] of [
   [
     'a layer that is not what the config says',
     changed({ name: `${sha256(image.layers[0] ?? '')}/layer.tar`, body: tarOf([]) }),
-    'the archive is not what was expected',
+    `layer ${image.diffIds[0]}: the archive is not what was expected`,
   ],
 ] as const) {
   test(`${what} is refused and leaves nothing`, async (t) => {
