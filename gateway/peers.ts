@@ -4,8 +4,10 @@ import { endpointOf, type ServiceConfig } from '../kit/service.ts';
 import { ContainerServiceDefinition } from '../proto/gen/longshore/daemon/v1/container.ts';
 import { EventServiceDefinition } from '../proto/gen/longshore/daemon/v1/event.ts';
 import { SystemServiceDefinition } from '../proto/gen/longshore/daemon/v1/system.ts';
+import { ExecServiceDefinition } from '../proto/gen/longshore/execdriver/v1/exec.ts';
 import { ProcessServiceDefinition } from '../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../proto/gen/longshore/execdriver/v1/stream.ts';
+import { UsageServiceDefinition } from '../proto/gen/longshore/execdriver/v1/usage.ts';
 import { ImageServiceDefinition } from '../proto/gen/longshore/graph/v1/image.ts';
 import { LayerServiceDefinition } from '../proto/gen/longshore/graphdriver/v1/layer.ts';
 import { NetworkServiceDefinition } from '../proto/gen/longshore/network/v1/network.ts';
@@ -37,6 +39,8 @@ export function dialPeers(config: ServiceConfig) {
     layers: graphdriver.client(LayerServiceDefinition),
     streams: execdriver.client(StreamServiceDefinition),
     processes: execdriver.client(ProcessServiceDefinition),
+    execs: execdriver.client(ExecServiceDefinition),
+    usage: execdriver.client(UsageServiceDefinition),
     volumes: volume.client(VolumeServiceDefinition),
     networks: network.client(NetworkServiceDefinition),
     close() {

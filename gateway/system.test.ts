@@ -23,8 +23,8 @@ test('an unknown route is 404, a known one that is not served 501, an unknown ve
   for (const path of ['/nothing', '//images/json', '/v1.51', '/containers//json']) {
     assert.deepEqual(await askJson(socket, `GET ${path}`), { status: 404, value: { message: 'page not found' } }, path);
   }
-  const exec = await askJson(socket, 'POST /containers/x/exec', {});
-  assert.deepEqual(exec, { status: 501, value: { message: 'this engine does not support exec yet' } });
+  const plugins = await askJson(socket, 'GET /plugins/privileges');
+  assert.deepEqual(plugins, { status: 501, value: { message: 'this engine does not support plugins yet' } });
   const { status, value } = await askJson(socket, 'GET /v1.99/info');
   assert.equal(status, 400);
   assert.match(value.message, /client version 1.99 is too new. Maximum supported API version is 1.51/);

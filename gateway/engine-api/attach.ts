@@ -1,14 +1,13 @@
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { type OpenStreamResponse, StreamPurpose } from '../../proto/gen/longshore/daemon/v1/container.ts';
-import type { AttachOpen, AttachRequest, AttachResponse } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
+import type { AttachOpen, AttachRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
 import type { Peers } from '../peers.ts';
-import { parseDetachKeys, watchKeys } from './detach-keys.ts';
-import { type Exchange, written } from './exchange.ts';
-import { frame, stderr, stdout, streamType } from './frames.ts';
+import { parseDetachKeys } from './detach-keys.ts';
+import type { Exchange } from './exchange.ts';
+import { streamType } from './frames.ts';
 import type { Query } from './query.ts';
+import { inputFrames, passDown, standing } from './stdio.ts';
 import { atLeast } from './version.ts';
-
-const lingerMs = 10_000;
 
 /**
  * Joins a container's stdio. The client is answered when the exec driver says that the call stands: a start that follows
@@ -29,7 +28,7 @@ export async function attach(exchange: Exchange, peers: Peers): Promise<void> {
   async function* framesUp(): AsyncGenerator<AttachRequest> {
     yield { frame: { $case: 'open', value: open } };
     const input = await client.promise;
-    if (input !== undefined && open.stdin) yield* inputFrames(input, target, detachKeys, () => detach.abort());
+    if (input !== undefined && open.stdin) yield* inputFrames(input, { ...target, detachKeys }, () => detach.abort());
     else input?.resume();
     // The end of the requests is the call's, not the input's.
     await ended.promise;
@@ -44,7 +43,8 @@ export async function attach(exchange: Exchange, peers: Peers): Promise<void> {
     client.resolve(input);
     // Neither what was nor what will be written: there is nothing to stay for.
     if (!open.logs && !open.follow) detach.abort();
-    await passDown(frames, output, target.tty, () => signal.aborted || detach.signal.aborted);
+    const isOver = () => signal.aborted || detach.signal.aborted;
+    await passDown(frames, output, { raw: target.tty, isOver });
   } finally {
     client.resolve(undefined);
     ended.resolve();
@@ -61,62 +61,4 @@ function attachOpen(query: Query, target: OpenStreamResponse): AttachOpen {
     follow: query.truth('stream'),
     generation: 0,
   };
-}
-
-type Frames = AsyncIterator<AttachResponse>;
-
-async function standing(frames: Frames): Promise<void> {
-  const { done, value } = await frames.next();
-  if (done || value.frame?.$case !== 'ready') throw new Error('the exec driver did not say that the attach stands');
-}
-
-/** Sends output on until the container or the attach ends. From here on a failure can only be told by cutting the line. */
-async function passDown(frames: Frames, output: Writable, tty: boolean, isOver: () => boolean): Promise<void> {
-  try {
-    for (let next = await frames.next(); !next.done; next = await frames.next()) {
-      const { frame: received } = next.value;
-      if (received?.$case === 'exit') break;
-      if (received?.$case !== 'stdout' && received?.$case !== 'stderr') continue;
-      const stream = received.$case === 'stdout' ? stdout : stderr;
-      await written(output, tty ? received.value : frame(stream, received.value));
-    }
-  } catch (error) {
-    if (!isOver()) {
-      output.destroy();
-      throw error;
-    }
-  }
-  output.end();
-  // The client ends the other half when it has read all; one that does not is not waited for.
-  const linger = setTimeout(() => output.destroy(), lingerMs);
-  output.on('close', () => clearTimeout(linger));
-}
-
-/**
- * What the client sends, until it ends. Its end closes the container's stdin only where that is to be used once and is no
- * terminal; else it detaches, as in Docker.
- */
-async function* inputFrames(
-  input: Readable,
-  { tty, stdinOnce }: OpenStreamResponse,
-  detachKeys: Buffer,
-  detach: () => void,
-): AsyncGenerator<AttachRequest> {
-  const watch = tty ? watchKeys(detachKeys) : undefined;
-  try {
-    // Left alone at its end, since the same connection still carries output.
-    for await (const chunk of input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      const { bytes, isComplete } = watch?.(chunk) ?? { bytes: chunk, isComplete: false };
-      if (bytes.length > 0) yield { frame: { $case: 'stdin', value: bytes } };
-      if (isComplete) {
-        detach();
-        return;
-      }
-    }
-  } catch {
-    // The client's connection broke: the call is cancelled by its signal.
-    return;
-  }
-  if (stdinOnce && !tty) yield { frame: { $case: 'closeStdin', value: {} } };
-  else detach();
 }

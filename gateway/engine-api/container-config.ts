@@ -166,10 +166,11 @@ function mountConfig(mount: Body) {
   };
 }
 
-function consoleSize(body: Body): [number, number] {
+/** Rows and columns; 0: not told. */
+export function consoleSize(body: Body): [number, number] {
   const values = body.has('ConsoleSize') ? body.integers('ConsoleSize') : [];
   const [rows = 0, columns = 0] = values;
   if (rows < 0 || columns < 0 || rows > 65535 || columns > 65535)
-    throw new BadRequest('invalid HostConfig.ConsoleSize');
+    throw new BadRequest('invalid ConsoleSize: it must be two whole numbers from 0 to 65535');
   return [rows, columns];
 }

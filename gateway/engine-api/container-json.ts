@@ -14,8 +14,8 @@ import {
 import { resourcesJson } from './resources.ts';
 import { rfc3339 } from './times.ts';
 
-/** `inspect`. */
-export function containerJson(container: Container): object {
+/** `inspect`, with the ids of the execs that are made and have not ended. */
+export function containerJson(container: Container, execs: readonly string[]): object {
   const { config, hostConfig, state } = container;
   return {
     Id: container.id,
@@ -35,7 +35,7 @@ export function containerJson(container: Container): object {
     MountLabel: '',
     ProcessLabel: '',
     AppArmorProfile: '',
-    ExecIDs: null,
+    ExecIDs: orNull(execs),
     HostConfig: hostConfigJson(hostConfig),
     GraphDriver: { Name: container.layerDriver, Data: null },
     ...(container.sizeRw !== undefined && { SizeRw: container.sizeRw }),

@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
+import type { Container } from '../../proto/gen/longshore/daemon/v1/container.ts';
+import { ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { Peers } from '../peers.ts';
 import { attach } from './attach.ts';
+import { bodyOf, int32 } from './body.ts';
 import { containerConfig, endpointConfigs, hostConfig } from './container-config.ts';
 import { listContainersRequest } from './container-filter.ts';
 import { containerJson } from './container-json.ts';
@@ -9,6 +12,8 @@ import { containerRow } from './container-row.ts';
 import { BadRequest, notFound, notServed } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { sendLogs } from './logs.ts';
+import { pruneContainersRequest } from './prune.ts';
+import { resourcesOf } from './resources.ts';
 import type { Routes } from './router.ts';
 import { resizeTerminal } from './terminal.ts';
 import { waitFor } from './wait.ts';
@@ -17,6 +22,9 @@ import { waitFor } from './wait.ts';
 const patient = { deadlineMs: 600_000 };
 /** For verbs that last as long as the container's own stop timeout says. */
 const endless = { deadlineMs: Number.POSITIVE_INFINITY };
+
+/** How long an inspect waits for what is not the daemon's. */
+const tellMs = 500;
 
 export function containerRoutes(peers: Peers): Routes {
   const { containers } = peers;
@@ -55,7 +63,7 @@ export function containerRoutes(peers: Peers): Routes {
         withSize: exchange.query.truth('size'),
       });
       if (container === undefined) throw noSuchContainer(exchange);
-      exchange.json(200, containerJson(container));
+      exchange.json(200, containerJson(container, await openExecs(peers, container)));
     },
 
     async 'POST /containers/{id}/start'(exchange) {
@@ -109,6 +117,24 @@ export function containerRoutes(peers: Peers): Routes {
       exchange.empty(204);
     },
 
+    async 'POST /containers/{id}/update'(exchange) {
+      const body = (await exchange.body()) ?? bodyOf({});
+      const restart = body.object('RestartPolicy');
+      const { warnings } = await containers.updateContainer({
+        container: named(exchange),
+        resources: resourcesOf(body),
+        restartPolicy: body.has('RestartPolicy')
+          ? { name: restart.text('Name'), maximumRetryCount: restart.integer('MaximumRetryCount', int32) }
+          : undefined,
+      });
+      exchange.json(200, { Warnings: warnings.length > 0 ? warnings : null });
+    },
+
+    async 'POST /containers/prune'(exchange) {
+      const { removed, reclaimed } = await containers.pruneContainers(pruneContainersRequest(exchange.query), patient);
+      exchange.json(200, { ContainersDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: reclaimed });
+    },
+
     async 'GET /containers/{id}/changes'(exchange) {
       // A container's writable layer has the container's own id.
       const { containerId } = await containers.openStream({ container: named(exchange) });
@@ -128,6 +154,20 @@ export function containerRoutes(peers: Peers): Routes {
 }
 
 const named = (exchange: Exchange) => exchange.path.id ?? '';
+
+/** Those of a running container that have not ended; none when nobody can tell them now. */
+async function openExecs(peers: Peers, { id, state }: Container): Promise<string[]> {
+  if ((state?.pid ?? 0) === 0) return [];
+  const open: string[] = [];
+  try {
+    for await (const { exec } of peers.execs.listExecs({ containerId: id }, { signal: AbortSignal.timeout(tellMs) })) {
+      if (exec !== undefined && exec.state !== ExecState.EXEC_STATE_EXITED) open.push(exec.id);
+    }
+  } catch {
+    // A record can be shown without them.
+  }
+  return open;
+}
 
 const noSuchContainer = (exchange: Exchange) => notFound(`No such container: ${named(exchange)}`);
 

@@ -19,6 +19,8 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** The JSON body; undefined when there is none. */
   body(): Promise<Body | undefined>;
+  /** The same where further input may follow in the request's body: one in chunks need not have ended. */
+  openingBody(): Promise<Body | undefined>;
   json(status: number, value: unknown): void;
   /** 200 with headers of its own. */
   text(headers: OutgoingHttpHeaders, text: string): void;
@@ -49,6 +51,28 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
     throw new BadRequest(`invalid JSON: ${(cause as Error).message}`, { cause });
   }
   return bodyOf(value);
+}
+
+/** Reads chunks up to where an object is whole. */
+export async function readOpeningBody(request: IncomingMessage): Promise<Body | undefined> {
+  if (request.headers['transfer-encoding'] === undefined) return readBody(request);
+  let seen = Buffer.alloc(0);
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    seen = Buffer.concat([seen, chunk]);
+    if (seen.length > largestBody) break;
+    const value = parsed(seen);
+    if (value !== undefined) return bodyOf(value);
+  }
+  if (seen.length === 0) return undefined;
+  throw new BadRequest('invalid JSON: the body does not begin with an object');
+}
+
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString());
+  } catch {
+    return undefined;
+  }
 }
 
 async function readAll(request: IncomingMessage): Promise<Buffer> {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Hijacked } from './exchange.ts';
 
@@ -17,7 +18,8 @@ export function hijack(
   type: string,
 ): Hijacked {
   if (upgrade !== undefined) {
-    response.detachSocket(request.socket);
+    // Where the request has a body, this is not the socket itself but what Node reads of it behind that body.
+    response.detachSocket(upgrade as Socket);
     upgrade.write(`HTTP/1.1 101 UPGRADED\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`);
     return { input: upgrade, output: upgrade };
   }

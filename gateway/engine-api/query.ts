@@ -1,6 +1,6 @@
 import { type Bounds, int32 } from './body.ts';
 import { BadRequest } from './errors.ts';
-import { parseRfc3339 } from './times.ts';
+import { timeBefore } from './times.ts';
 
 /** Docker's query strings: typed reads that name the field when it is malformed. */
 export interface Query {
@@ -9,7 +9,7 @@ export interface Query {
   /** `1`, `true`, `True` …; absent, empty, `0`, `no`, `false`, `none` are false, anything else true, as Docker has it. */
   truth(name: string): boolean;
   integer(name: string, bounds?: Bounds): number | undefined;
-  /** Seconds since 1970 with a fraction, or RFC 3339, as nanoseconds; 0n when absent. */
+  /** Seconds since 1970 with a fraction, RFC 3339, or how long ago, `1h30m`: as nanoseconds; 0n when absent. */
   time(name: string): bigint;
   /** `filters`: values by key. `{"a":["x"]}` and the older `{"a":{"x":true}}`. */
   filters(known: readonly string[]): Record<string, string[]>;
@@ -50,10 +50,9 @@ export function integerOf(name: string, value: string, [least, most]: Bounds = i
 }
 
 function timeNs(name: string, value: string): bigint {
-  const [, seconds, fraction] = /^(\d{1,12})(?:\.(\d{1,9})\d*)?$/.exec(value) ?? [];
-  if (seconds !== undefined) return BigInt(seconds) * 1_000_000_000n + BigInt((fraction ?? '').padEnd(9, '0'));
-  const time = parseRfc3339(value);
-  if (time === undefined) throw new BadRequest(`invalid ${name}: "${value}" is neither a time in seconds nor RFC 3339`);
+  const time = timeBefore(value);
+  if (time === undefined)
+    throw new BadRequest(`invalid ${name}: "${value}" is neither a time in seconds nor RFC 3339 nor a duration`);
   return time;
 }
 

@@ -4,7 +4,7 @@ import type { Logger } from '../../kit/log.ts';
 import { childTraceparent, withCall } from '../../kit/rpc/call.ts';
 import type { Traffic } from '../traffic.ts';
 import { BadRequest, notFound, statusOf } from './errors.ts';
-import { type Exchange, readBody, written } from './exchange.ts';
+import { type Exchange, readBody, readOpeningBody, written } from './exchange.ts';
 import { hijack, type Upgrade } from './hijack.ts';
 import { queryOf } from './query.ts';
 import { newestVersion, requireSupported } from './version.ts';
@@ -131,6 +131,7 @@ function exchangeOf(
     request,
     signal: gone.signal,
     body: () => readBody(request),
+    openingBody: () => readOpeningBody(request),
     json(status, value) {
       const text = `${JSON.stringify(value)}\n`;
       response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) });

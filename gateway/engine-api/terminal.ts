@@ -5,12 +5,12 @@ import { BadRequest, Refusal } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 
 /** The kernel's struct winsize has 16 bits for each. */
-const side: Bounds = [0, 65535];
+export const terminalSide: Bounds = [0, 65535];
 
 export async function resizeTerminal(exchange: Exchange, peers: Peers): Promise<void> {
   const { query, path } = exchange;
-  const rows = query.integer('h', side);
-  const columns = query.integer('w', side);
+  const rows = query.integer('h', terminalSide);
+  const columns = query.integer('w', terminalSide);
   if (rows === undefined || columns === undefined) throw new BadRequest('invalid size: both h and w are needed');
   const { containerId } = await peers.containers.openStream({ container: path.id ?? '' });
   const { outcome } = await peers.processes.resizeTerminal({ id: containerId, rows, columns });

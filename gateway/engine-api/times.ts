@@ -24,3 +24,25 @@ export function parseRfc3339(text: string): bigint | undefined {
   const milliseconds = whole === undefined ? Number.NaN : Date.parse(`${whole}${zone}`);
   return Number.isNaN(milliseconds) ? undefined : BigInt(milliseconds) * 1_000_000n + BigInt(fraction.padEnd(9, '0'));
 }
+
+const unitsNs: Readonly<Record<string, number>> = {
+  ns: 1,
+  us: 1e3,
+  µs: 1e3,
+  ms: 1e6,
+  s: 1e9,
+  m: 60e9,
+  h: 3600e9,
+};
+
+/** Seconds since 1970, RFC 3339, or how long ago in Go's notation, `1h30m`: as nanoseconds. Undefined when it is neither. */
+export function timeBefore(text: string, nowNs = BigInt(Date.now()) * 1_000_000n): bigint | undefined {
+  const [, seconds, fraction] = /^(\d{1,12})(?:\.(\d{1,9})\d*)?$/.exec(text) ?? [];
+  if (seconds !== undefined) return BigInt(seconds) * 1_000_000_000n + BigInt((fraction ?? '').padEnd(9, '0'));
+  if (/^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text)) {
+    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g)];
+    const ago = parts.reduce((sum, [, count = '0', unit = 's']) => sum + Number(count) * (unitsNs[unit] ?? 0), 0);
+    return nowNs - BigInt(Math.round(ago));
+  }
+  return parseRfc3339(text);
+}

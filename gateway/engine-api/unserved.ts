@@ -3,18 +3,14 @@ import type { Routes } from './router.ts';
 
 /** Parts of Docker's API that are known and not served, by what a user would call them. */
 const unserved: Readonly<Record<string, readonly string[]>> = {
-  'listing processes of a container': ['GET /containers/{id}/top'],
-  statistics: ['GET /containers/{id}/stats'],
   'export of containers': ['GET /containers/{id}/export'],
-  'changing the limits of a container': ['POST /containers/{id}/update'],
   'copying to and from containers': [
     'HEAD /containers/{id}/archive',
     'GET /containers/{id}/archive',
     'PUT /containers/{id}/archive',
   ],
-  exec: ['POST /containers/{id}/exec', 'POST /exec/{id}/start', 'POST /exec/{id}/resize', 'GET /exec/{id}/json'],
   'attach by WebSocket': ['GET /containers/{id}/attach/ws'],
-  pruning: ['POST /containers/prune', 'POST /images/prune', 'POST /volumes/prune', 'POST /networks/prune'],
+  pruning: ['POST /images/prune', 'POST /volumes/prune', 'POST /networks/prune'],
   'saving images': ['GET /images/get', 'GET /images/{name:*}/get'],
   'pushing images': ['POST /images/{name:*}/push'],
   'searching registries': ['GET /images/search'],

@@ -14,8 +14,10 @@ import { ContainerServiceDefinition } from '../../proto/gen/longshore/daemon/v1/
 import { ControlServiceDefinition } from '../../proto/gen/longshore/daemon/v1/control.ts';
 import { EventServiceDefinition } from '../../proto/gen/longshore/daemon/v1/event.ts';
 import { SystemServiceDefinition } from '../../proto/gen/longshore/daemon/v1/system.ts';
+import { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
+import { UsageServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
 import { ImageServiceDefinition } from '../../proto/gen/longshore/graph/v1/image.ts';
 import { LayerServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
 import { NetworkServiceDefinition } from '../../proto/gen/longshore/network/v1/network.ts';
@@ -29,6 +31,8 @@ export interface Owners {
   events?: Partial<ServiceImplementation<EventServiceDefinition>>;
   system?: Partial<ServiceImplementation<SystemServiceDefinition>>;
   streams?: Partial<ServiceImplementation<StreamServiceDefinition>>;
+  execs?: Partial<ServiceImplementation<ExecServiceDefinition>>;
+  usage?: Partial<ServiceImplementation<UsageServiceDefinition>>;
   processes?: Partial<ServiceImplementation<ProcessServiceDefinition>>;
   images?: Partial<ServiceImplementation<ImageServiceDefinition>>;
   layers?: Partial<ServiceImplementation<LayerServiceDefinition>>;
@@ -106,7 +110,12 @@ function servicesOf(owners: Owners): Partial<Record<Role, Service[]>> {
       fake(EventServiceDefinition, owners.events),
       fake(SystemServiceDefinition, owners.system),
     ],
-    execdriver: [fake(StreamServiceDefinition, owners.streams), fake(ProcessServiceDefinition, owners.processes)],
+    execdriver: [
+      fake(StreamServiceDefinition, owners.streams),
+      fake(ProcessServiceDefinition, owners.processes),
+      fake(ExecServiceDefinition, owners.execs),
+      fake(UsageServiceDefinition, owners.usage),
+    ],
     graph: [fake(ImageServiceDefinition, owners.images)],
     graphdriver: [fake(LayerServiceDefinition, owners.layers)],
     volume: [fake(VolumeServiceDefinition, owners.volumes)],

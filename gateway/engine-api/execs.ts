@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { StreamPurpose } from '../../proto/gen/longshore/daemon/v1/container.ts';
+import { type Exec, type ExecSpec, ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import type { Peers } from '../peers.ts';
+import type { Body } from './body.ts';
+import { consoleSize } from './container-config.ts';
+import { parseDetachKeys } from './detach-keys.ts';
+import { BadRequest, notFound } from './errors.ts';
+import type { Exchange } from './exchange.ts';
+import { startExec } from './exec-start.ts';
+import type { Routes } from './router.ts';
+import { terminalSide } from './terminal.ts';
+
+/** Further processes in running containers. The daemon judges whether one can be made; all else is the exec driver's. */
+export function execRoutes(peers: Peers): Routes {
+  const { containers, execs } = peers;
+  return {
+    async 'POST /containers/{id}/exec'(exchange) {
+      const body = await exchange.body();
+      if (body === undefined || (body.command('Cmd') ?? []).length === 0) {
+        throw new BadRequest('No exec command specified');
+      }
+      const spec = execSpec(body);
+      const { containerId } = await containers.openStream({
+        container: exchange.path.id ?? '',
+        purpose: StreamPurpose.STREAM_PURPOSE_EXEC,
+      });
+      const id = randomBytes(32).toString('hex');
+      await execs.createExec({ id, containerId, spec });
+      exchange.json(201, { Id: id });
+    },
+
+    'POST /exec/{id}/start': (exchange) => startExec(exchange, peers),
+
+    async 'POST /exec/{id}/resize'(exchange) {
+      const { query } = exchange;
+      const rows = query.integer('h', terminalSide);
+      const columns = query.integer('w', terminalSide);
+      if (rows === undefined || columns === undefined) throw new BadRequest('invalid size: both h and w are needed');
+      await execs.resizeExec({ id: named(exchange), rows, columns });
+      exchange.empty(200);
+    },
+
+    async 'GET /exec/{id}/json'(exchange) {
+      const { exec } = await execs.getExec({ id: named(exchange) });
+      if (exec === undefined) throw notFound(`No such exec instance: ${named(exchange)}`);
+      exchange.json(200, execJson(exec));
+    },
+  };
+}
+
+const named = (exchange: Exchange) => exchange.path.id ?? '';
+
+function execSpec(body: Body): ExecSpec {
+  const [rows, columns] = consoleSize(body);
+  const detachKeys = body.text('DetachKeys');
+  // Refused now, where its author can be told.
+  parseDetachKeys(detachKeys || undefined);
+  return {
+    args: body.command('Cmd') ?? [],
+    env: body.texts('Env'),
+    workingDir: body.text('WorkingDir'),
+    user: body.text('User'),
+    tty: body.truth('Tty'),
+    openStdin: body.truth('AttachStdin'),
+    privileged: body.truth('Privileged'),
+    size: rows > 0 && columns > 0 ? { rows, columns } : undefined,
+    attachStdout: body.truth('AttachStdout'),
+    attachStderr: body.truth('AttachStderr'),
+    detachKeys,
+  };
+}
+
+function execJson({ id, containerId, spec, state, pid, exitCode }: Exec): object {
+  const [entrypoint = '', ...args] = spec?.args ?? [];
+  const keys = spec?.detachKeys ? parseDetachKeys(spec.detachKeys).toString('base64') : '';
+  return {
+    ID: id,
+    Running: state === ExecState.EXEC_STATE_RUNNING,
+    ExitCode: exitCode ?? null,
+    ProcessConfig: {
+      tty: spec?.tty ?? false,
+      entrypoint,
+      arguments: args,
+      privileged: spec?.privileged ?? false,
+      ...(spec?.user && { user: spec.user }),
+    },
+    OpenStdin: spec?.openStdin ?? false,
+    OpenStderr: spec?.attachStderr ?? false,
+    OpenStdout: spec?.attachStdout ?? false,
+    CanRemove: false,
+    ContainerID: containerId,
+    DetachKeys: keys,
+    Pid: pid,
+  };
+}

@@ -1,0 +1,85 @@
+import type { Readable, Writable } from 'node:stream';
+import type { CloseStdin } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
+import { watchKeys } from './detach-keys.ts';
+import { written } from './exchange.ts';
+import { frame, stderr, stdout } from './frames.ts';
+
+const lingerMs = 10_000;
+
+/** What goes up in an attach and in an exec alike. */
+export interface InputFrame {
+  frame: { $case: 'stdin'; value: Buffer } | { $case: 'closeStdin'; value: CloseStdin };
+}
+
+/** What comes down in both, beside the frames of their own. */
+export interface OutputMessage {
+  frame?: { $case: 'stdout' | 'stderr'; value: Uint8Array } | { $case: 'ready' | 'exit'; value: object } | undefined;
+}
+
+/** The first message, which says that the call stands. Throws what the exec driver refuses it with. */
+export async function standing(frames: AsyncIterator<OutputMessage>): Promise<void> {
+  const { done, value } = await frames.next();
+  if (done || value.frame?.$case !== 'ready') throw new Error('the exec driver did not say that the call stands');
+}
+
+/**
+ * Sends output on until the process or the call ends; `raw` leaves the two streams as one. From here on a failure can only be
+ * told by cutting the line.
+ */
+export async function passDown(
+  frames: AsyncIterator<OutputMessage>,
+  output: Writable,
+  { raw, isOver }: { raw: boolean; isOver: () => boolean },
+): Promise<void> {
+  try {
+    for (let next = await frames.next(); !next.done; next = await frames.next()) {
+      const { frame: received } = next.value;
+      if (received?.$case === 'exit') break;
+      if (received?.$case !== 'stdout' && received?.$case !== 'stderr') continue;
+      const stream = received.$case === 'stdout' ? stdout : stderr;
+      await written(output, raw ? received.value : frame(stream, received.value));
+    }
+  } catch (error) {
+    if (!isOver()) {
+      output.destroy();
+      throw error;
+    }
+  }
+  hangUp(output);
+}
+
+/** Ends a hijacked connection when all is sent. */
+export function hangUp(output: Writable): void {
+  output.end();
+  // The client ends the other half when it has read all; one that does not is not waited for.
+  const linger = setTimeout(() => output.destroy(), lingerMs);
+  output.on('close', () => clearTimeout(linger));
+}
+
+/**
+ * What the client sends, until it ends. Its end closes the process's stdin only where that is to be used once and is no
+ * terminal; else it detaches, as in Docker.
+ */
+export async function* inputFrames(
+  input: Readable,
+  { tty, stdinOnce, detachKeys }: { tty: boolean; stdinOnce: boolean; detachKeys: Buffer },
+  detach: () => void,
+): AsyncGenerator<InputFrame> {
+  const watch = tty ? watchKeys(detachKeys) : undefined;
+  try {
+    // Left alone at its end, since the same connection still carries output.
+    for await (const chunk of input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      const { bytes, isComplete } = watch?.(chunk) ?? { bytes: chunk, isComplete: false };
+      if (bytes.length > 0) yield { frame: { $case: 'stdin', value: bytes } };
+      if (isComplete) {
+        detach();
+        return;
+      }
+    }
+  } catch {
+    // The client's connection broke: the call is cancelled by its signal.
+    return;
+  }
+  if (stdinOnce && !tty) yield { frame: { $case: 'closeStdin', value: {} } };
+  else detach();
+}

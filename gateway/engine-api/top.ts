@@ -1,0 +1,103 @@
+import type { Process } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
+import { BadRequest } from './errors.ts';
+
+/** A column of `ps`: its title, and what it shows of a process. */
+interface Column {
+  title: string;
+  cell(process: Process): string;
+}
+
+const dayMs = 86_400_000;
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const two = (value: number) => String(value).padStart(2, '0');
+const kib = (bytes: number) => String(Math.floor(bytes / 1024));
+
+/** The time of a day, then the day, then the year, as in ps(1). */
+function startTime({ startedAtNs }: Process): string {
+  const started = new Date(Number(startedAtNs / 1_000_000n));
+  const age = Date.now() - started.getTime();
+  if (age < dayMs) return `${two(started.getHours())}:${two(started.getMinutes())}`;
+  if (age < 365 * dayMs) return `${months[started.getMonth()]}${two(started.getDate())}`;
+  return String(started.getFullYear());
+}
+
+function clock(seconds: number): string {
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+  const days = Math.floor(hours / 24);
+  return `${days > 0 ? `${days}-` : ''}${two(hours % 24)}:${two(minutes)}:${two(Math.floor(seconds) % 60)}`;
+}
+
+const cpuSeconds = ({ cpuNs }: Process) => Number(cpuNs / 1_000_000n) / 1000;
+const age = ({ startedAtNs }: Process) => Math.max(0, Date.now() - Number(startedAtNs / 1_000_000n)) / 1000;
+const minutes = (seconds: number) => `${Math.floor(seconds / 60)}:${two(Math.floor(seconds) % 60)}`;
+const firstWord = ({ command }: Process) => command.split(' ')[0]?.split('/').at(-1) ?? '';
+const percent = ({ cpuPercent }: Process) => `${cpuPercent}.0`;
+
+const column = (title: string, cell: (process: Process) => string): Column => ({ title, cell });
+
+/** By the names that `ps -o` takes. */
+const columns: Readonly<Record<string, Column>> = {
+  pid: column('PID', ({ pid }) => String(pid)),
+  ppid: column('PPID', ({ parentPid }) => String(parentPid)),
+  uid: column('UID', ({ uid }) => String(uid)),
+  user: column('USER', ({ user }) => user),
+  c: column('C', ({ cpuPercent }) => String(cpuPercent)),
+  '%cpu': column('%CPU', percent),
+  pcpu: column('%CPU', percent),
+  stime: column('STIME', startTime),
+  start: column('START', startTime),
+  tty: column('TT', ({ terminal }) => terminal),
+  time: column('TIME', (process) => clock(cpuSeconds(process))),
+  etimes: column('ELAPSED', (process) => String(Math.floor(age(process)))),
+  rss: column('RSS', ({ resident }) => kib(resident)),
+  vsz: column('VSZ', ({ virtual }) => kib(virtual)),
+  s: column('S', ({ state }) => state),
+  stat: column('STAT', ({ state }) => state),
+  comm: column('COMMAND', firstWord),
+  args: column('COMMAND', ({ command }) => command),
+  cmd: column('CMD', ({ command }) => command),
+  command: column('COMMAND', ({ command }) => command),
+};
+
+const full: readonly Column[] = [
+  column('UID', ({ user }) => user),
+  ...pick('pid', 'ppid', 'c', 'stime'),
+  column('TTY', ({ terminal }) => terminal),
+  ...pick('time', 'cmd'),
+];
+
+const byUser: readonly Column[] = [
+  ...pick('user', 'pid', '%cpu', 'vsz', 'rss'),
+  column('TTY', ({ terminal }) => terminal),
+  ...pick('stat', 'start'),
+  column('TIME', (process) => minutes(cpuSeconds(process))),
+  ...pick('command'),
+];
+
+function pick(...names: string[]): Column[] {
+  return names.map((name) => {
+    const found = columns[name];
+    if (found === undefined) throw new BadRequest(`invalid ps_args: there is no column "${name}"`);
+    return found;
+  });
+}
+
+/**
+ * The columns that options of `ps` ask for: `-ef`, `aux`, or `-o` with names. Processes are read by the exec driver, not by a
+ * ps, so that other options are refused.
+ */
+export function topTable(options: string): readonly Column[] {
+  const text = options.trim();
+  if (['', '-e', '-f', '-ef', '-fe', 'ef'].includes(text)) return full;
+  if (['aux', '-aux', 'ax', 'u', 'au'].includes(text)) return byUser;
+  const [, names] = /^(?:-?[aexw]+\s+)?-?[aexw]*o\s*([\w%]+(?:[, ]+[\w%]+)*)$/.exec(text) ?? [];
+  if (names === undefined) throw new BadRequest(`invalid ps_args: "${options}": use -ef, aux or -o with columns`);
+  return pick(...names.split(/[, ]+/));
+}
+
+export function topJson(table: readonly Column[], processes: readonly Process[]): object {
+  return {
+    Titles: table.map(({ title }) => title),
+    Processes: processes.map((process) => table.map(({ cell }) => cell(process))),
+  };
+}
