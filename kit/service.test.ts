@@ -61,14 +61,14 @@ function started(dir: string, file: string, args: string[]): Program {
 const socketOf = ({ dir }: Program) => `unix://${dir}/run/volume.sock`;
 
 test('a service runs until SIGTERM and exits with 0', async () => {
-  await using program = run();
+  await using program = run('--log-level', 'debug');
   const channel = dial(socketOf(program), { role: 'client', log: silentLogger() });
   assert(await channel.ready(10_000));
   assert.equal(await checkHealth(channel, '', 2000), 'SERVING');
   channel.close();
   program.child.kill('SIGTERM');
   assert.deepEqual(await program.ended, [0, null]);
-  assert.match(await program.output, /INFO {2}volume +ready listen=unix:.*stopping signal=SIGTERM\n$/s);
+  assert.match(await program.output, /DEBUG volume +ready listen=unix:.*stopping signal=SIGTERM\n$/s);
 });
 
 test('a service that cannot start says why in one line and exits with 1', async () => {
@@ -78,11 +78,11 @@ test('a service that cannot start says why in one line and exits with 1', async 
 });
 
 test('a start that is no longer wanted can undo what it did, and that is no failure', async () => {
-  await using program = run('--slow');
+  await using program = run('--slow', '--log-level', 'debug');
   await once(program.child, 'message');
   program.child.kill('SIGINT');
   assert.deepEqual(await program.ended, [0, null]);
-  assert.match(await program.output, /^\S+ INFO {2}volume +stopping signal=SIGINT\n$/);
+  assert.match(await program.output, /^\S+ DEBUG volume +stopping signal=SIGINT\n$/);
 });
 
 test('an unknown flag and a malformed endpoint are refused', async () => {

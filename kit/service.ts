@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import type { Command } from 'commander';
 import { messageOf } from './errors.ts';
 import { parseFlags } from './flags.ts';
@@ -98,8 +97,6 @@ export async function runService(role: Role, start: Start, extraOptions?: (comma
   }
   hasStarted = true;
   log.debug({ listen: config.listen.join(' '), root: config.dataRoot }, 'ready');
-  // A process that is killed writes no compile cache, so it is written as soon as a start's code has been compiled.
-  if (getCompileCacheDir() !== undefined) flushCompileCache();
 
   if (!stopAsked.signal.aborted) await once(stopAsked.signal, 'abort');
   try {

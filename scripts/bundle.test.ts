@@ -35,7 +35,7 @@ test('each role becomes a program that needs nothing but dist', (t) => {
     ...kit,
     'services/graph/main.ts': says('graph'),
     'services/daemon/main.ts': says('daemon'),
-    'services/embedded.ts': says('all'),
+    'services/embedded.ts': says('all').replace('../../kit', '../kit'),
     'gateway/main.ts': "import { text } from '../kit/text.ts'; console.log(text, 'gateway');",
   });
   assert.equal(bundle(root).stderr, '');
@@ -64,7 +64,7 @@ test('workers, other roles and files named by URL are found in the bundles', (t)
   assert.equal(start(root, 'graph.cjs'), 'dist/volume.cjs\nworker with table\n');
 });
 
-test('the compile cache is there before the first start', (t) => {
+test('what V8 made of a bundle is there before the first start', (t) => {
   const root = project(t, { ...kit, 'services/graph/main.ts': says('graph') });
   bundle(root);
   assert.notEqual(readdirSync(join(root, 'dist/.cache')).length, 0);

@@ -2,10 +2,10 @@
  * What users run: one file for each role, quick to start and small in memory (type stripping alone would cost each
  * process 16 MiB and 60 ms).
  *
- *   dist/<role>.cjs          switches the compile cache on and loads the bundle; the file to start
+ *   dist/<role>.cjs          loads the bundle, compiled by an earlier run (scripts/loader.cjs); the file to start
  *   dist/<role>.bundle.cjs   the role with all it imports; CommonJS, which starts 6 ms sooner than ESM
  *   dist/embedded.cjs        the same for services/embedded.ts, the seven in one process
- *   dist/.cache              V8's compile cache
+ *   dist/.cache              what V8 made of the bundles
  *
  * Whatever else the code needs from its folder it names by a literal `new URL('./<file>', import.meta.url)`, which is
  * right when run from sources; here the literal is replaced by the file's place in dist/:
@@ -18,11 +18,12 @@
  * only `url`, `dirname` and `filename`, which are the bundle's.
  */
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, glob, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { build, type Plugin } from 'esbuild';
+import { build, type Plugin, transform } from 'esbuild';
 
 const root = resolve(process.argv[2] ?? join(import.meta.dirname, '..'));
 const dist = join(root, 'dist');
@@ -63,11 +64,36 @@ function namedFiles(copies: Map<string, string>): Plugin {
   };
 }
 
+const esModule = /^(?:import|export)\b/m;
+
+/**
+ * Shortens the names in other people's code, which halves what V8 keeps of it in every process. Ours keeps its own: an
+ * error's class and a stack trace are for people.
+ */
+const shortNames: Plugin = {
+  name: 'short names',
+  setup(build) {
+    build.onLoad({ filter: /\/node_modules\/.*\.[cm]?js$/ }, async ({ path }) => {
+      const text = await readFile(path, 'utf8');
+      // With a format given, the names at the top of a file count as its own too.
+      const format = esModule.test(text) ? undefined : 'cjs';
+      const { code } = await transform(text, { minify: true, legalComments: 'none', ...(format && { format }) });
+      return { contents: code, loader: 'js' };
+    });
+  },
+};
+
 async function sources(...patterns: string[]): Promise<string[]> {
   const found: string[] = [];
   for (const pattern of patterns) for await (const file of glob(pattern, { cwd: root })) found.push(join(root, file));
   return found.sort();
 }
+
+const bundleOf = (out: string, name: string) => join(out, `${name}.bundle.cjs`);
+
+/** One character beyond Latin-1 would double what V8 keeps of a source; esbuild leaves those in regular expressions. */
+const ascii = (text: string) =>
+  text.replace(/[^\0-\x7f]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** Bundles everything into `out`; returns the names of the programs. */
 async function bundle(out: string): Promise<string[]> {
@@ -86,7 +112,6 @@ async function bundle(out: string): Promise<string[]> {
     platform: 'node',
     target: 'node26',
     format: 'cjs',
-    // Names stay: an error's class and a stack trace are for people.
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
@@ -97,11 +122,18 @@ async function bundle(out: string): Promise<string[]> {
       'import.meta.dirname': '__dirname',
       'import.meta.filename': '__filename',
     },
-    plugins: [namedFiles(copies)],
+    // grpc-js loads it to answer channelz and ORCA calls, which nobody here serves.
+    external: ['@grpc/proto-loader'],
+    plugins: [namedFiles(copies), shortNames],
   });
+  const loader = await readFile(join(import.meta.dirname, 'loader.cjs'), 'utf8');
   for (const name of names) {
-    const load = `require('node:module').enableCompileCache(__dirname+'/.cache');require('./${name}.bundle.cjs');\n`;
-    await writeFile(join(out, `${name}.cjs`), load);
+    const module = await readFile(bundleOf(out, name), 'utf8');
+    // A function, for the loader to compile and call.
+    const text = ascii(`(function(exports,require,module,__filename,__dirname){${module}\n})`);
+    await writeFile(bundleOf(out, name), text);
+    const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+    await writeFile(join(out, `${name}.cjs`), loader.replace('<program>', name).replace('<hash>', hash));
   }
   // What server reflection answers from.
   const descriptors = join(root, 'proto/gen/descriptors.bin');
@@ -110,7 +142,7 @@ async function bundle(out: string): Promise<string[]> {
   return names;
 }
 
-/** `--help` loads a program and ends: its exit writes the compile cache that the first real start then finds. */
+/** `--help` loads a program and ends: its exit writes the code that the first real start then finds. */
 async function warm(program: string): Promise<void> {
   const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1'];
   await promisify(execFile)(process.execPath, [...flags, join(dist, `${program}.cjs`), '--help'], { timeout: 10_000 });

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { flushCompileCache, getCompileCacheDir } from 'node:module';
 import { release } from 'node:os';
 import { messageOf } from '../../kit/errors.ts';
 import { createLogger } from '../../kit/log.ts';
@@ -69,7 +68,6 @@ export async function runDaemon(makeLauncher: MakeLauncher): Promise<void> {
   if (config.logFormat === 'text') {
     say(welcome(config.hosts[0] ?? '', Math.round(process.uptime() * 1000), config.liveRestore));
   }
-  if (getCompileCacheDir() !== undefined) flushCompileCache();
 
   if (!asked.signal.aborted) await once(asked.signal, 'abort');
   say('Ending…');
