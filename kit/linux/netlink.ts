@@ -95,13 +95,15 @@ function* envelopes(datagram: Buffer): Generator<Envelope> {
   }
 }
 
+/** One for all sockets: what is received is copied at once, and 64 KiB a request would pile up until they are collected. */
+const received = Buffer.allocUnsafe(65536);
+
 /**
  * A route socket of the network namespace that the thread is in now. The kernel carries a request out before send(2)
  * returns, so an answer is always waiting: nothing here can block.
  */
 class RouteSocket {
   readonly #fd: number;
-  readonly #buffer = Buffer.allocUnsafe(65536);
 
   constructor() {
     this.#fd = check(libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE), 'socket', 'netlink');
@@ -114,9 +116,9 @@ class RouteSocket {
   }
 
   receive(): Generator<Envelope> {
-    const size = BigInt(this.#buffer.length);
-    const length = check(Number(libc.recv(this.#fd, this.#buffer, size, MSG_DONTWAIT)), 'recv', 'netlink');
-    return envelopes(Buffer.from(this.#buffer.subarray(0, length)));
+    const size = BigInt(received.length);
+    const length = check(Number(libc.recv(this.#fd, received, size, MSG_DONTWAIT)), 'recv', 'netlink');
+    return envelopes(Buffer.from(received.subarray(0, length)));
   }
 
   [Symbol.dispose](): void {
