@@ -2,7 +2,7 @@ import { ControlServiceDefinition, type InitResponse } from '../../../proto/gen/
 import type { Config } from '../config.ts';
 import type { ServiceSet } from '../supervisor/services.ts';
 import type { Step } from './boot.ts';
-import { drained } from './drained.ts';
+import { drain } from './drain.ts';
 import type { Roots } from './lock-roots.ts';
 
 export type DefaultBridge = InitResponse;
@@ -34,7 +34,7 @@ export const initNetworkDriver = (
         dnsOptions: [...config.dnsOptions],
       });
     const bridge = await init();
-    step.defer(async () => drained(await control.drain({ keep: roots.living.ids() })));
+    step.defer(() => drain(() => control.drain({ keep: roots.living.ids() })));
     services.network.confirm(async () => void (await init()));
     const words = bridge.bridge === '' ? 'no bridge' : `${bridge.bridge} ${bridge.bridgeAddress}`;
     step.say([words, ...bridge.warnings].join('; '));

@@ -2,7 +2,7 @@ import { ControlServiceDefinition, type InitResponse } from '../../../proto/gen/
 import type { Config } from '../config.ts';
 import type { ServiceSet } from '../supervisor/services.ts';
 import type { Step } from './boot.ts';
-import { drained } from './drained.ts';
+import { drain } from './drain.ts';
 import type { Roots } from './lock-roots.ts';
 
 export type ExecDriver = InitResponse;
@@ -20,7 +20,7 @@ export const loadExecDriver = (config: Config, roots: Roots, services: ServiceSe
         cgroupParent: config.cgroupParent,
       });
     const driver = await init();
-    step.defer(async () => drained(await control.drain({ keep: roots.living.ids() })));
+    step.defer(() => drain(() => control.drain({ keep: roots.living.ids() })));
     services.execdriver.confirm(async () => void (await init()));
     const living = driver.adopted > 0 ? [`${driver.adopted} living containers adopted`] : [];
     step.say([`${driver.runtime} under ${driver.monitor}`, ...living, ...driver.warnings].join('; '));

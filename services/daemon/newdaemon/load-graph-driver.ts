@@ -2,7 +2,7 @@ import { ControlServiceDefinition, type InitResponse } from '../../../proto/gen/
 import type { Config } from '../config.ts';
 import type { ServiceSet } from '../supervisor/services.ts';
 import type { Step } from './boot.ts';
-import { drained } from './drained.ts';
+import { drain } from './drain.ts';
 import type { Roots } from './lock-roots.ts';
 
 /** The driver that keeps layers, and what graph needs to know of it. */
@@ -15,7 +15,7 @@ export const loadGraphDriver = (config: Config, roots: Roots, services: ServiceS
     const init = () =>
       control.init({ fence: roots.fence, driver: config.storageDriver ?? '', options: [...config.storageOptions] });
     const store = await init();
-    step.defer(async () => drained(await control.drain({ keep: roots.living.ids() })));
+    step.defer(() => drain(() => control.drain({ keep: roots.living.ids() })));
     services.graphdriver.confirm(async () => void (await init()));
     step.say(`${store.driver} (${store.chosenBecause})`);
     return store;

@@ -3,6 +3,7 @@ import { ControlServiceDefinition, InitPhase } from '../../../proto/gen/longshor
 import type { Config } from '../config.ts';
 import type { ServiceSet } from '../supervisor/services.ts';
 import type { Step } from './boot.ts';
+import { drain } from './drain.ts';
 import type { LayerStore } from './load-graph-driver.ts';
 import type { Roots } from './lock-roots.ts';
 
@@ -27,7 +28,7 @@ export const openImageGraph = (config: Config, roots: Roots, layers: LayerStore,
       return found.join(', ');
     };
     step.say(await init());
-    step.defer(async () => void (await control.drain({})));
+    step.defer(() => drain(() => control.drain({})));
     services.graph.confirm(async () => void (await init()));
   },
 });

@@ -1,7 +1,7 @@
 import { ControlServiceDefinition } from '../../../proto/gen/longshore/volume/v1/control.ts';
 import type { ServiceSet } from '../supervisor/services.ts';
 import type { Step } from './boot.ts';
-import { drained } from './drained.ts';
+import { drain } from './drain.ts';
 import type { Roots } from './lock-roots.ts';
 
 export const openVolumes = (roots: Roots, services: ServiceSet): Step<readonly string[]> => ({
@@ -10,7 +10,7 @@ export const openVolumes = (roots: Roots, services: ServiceSet): Step<readonly s
     const control = services.volume.channel.client(ControlServiceDefinition);
     const init = () => control.init({ fence: roots.fence });
     const { count, drivers } = await init();
-    step.defer(async () => drained(await control.drain({ keep: roots.living.ids() })));
+    step.defer(() => drain(() => control.drain({ keep: roots.living.ids() })));
     services.volume.confirm(async () => void (await init()));
     step.say(`${count} volumes`);
     return drivers;
