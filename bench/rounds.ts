@@ -48,6 +48,7 @@ export async function rounds(
         left = left.filter((other) => other !== contestant);
         const reason = error instanceof Error ? error.message : String(error);
         notes.push(`${contestant.name} failed (${plan.what}): ${reason.slice(0, 300)}`);
+        process.stderr.write(`\n${contestant.title} said last:\n${contestant.output().slice(-2_000)}\n`);
       }
     }
   }

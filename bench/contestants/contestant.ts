@@ -18,6 +18,8 @@ export interface Contestant {
   readonly api: Api;
   /** The folders of which its processes' command lines speak, those of its shims and monitors too. */
   readonly folder: string;
+  /** All that it has printed since its start. */
+  output(): string;
   /** Resolves when the API answers, with the ms that took from exec on. */
   start(): Promise<number>;
   stop(): Promise<void>;

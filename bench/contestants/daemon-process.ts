@@ -7,6 +7,7 @@ import { startPatienceMs, stopPatienceMs } from './contestant.ts';
 
 /** A peer's daemon as a child process. */
 export interface DaemonProcess {
+  output(): string;
   /** Resolves when the API answers, with the ms that took from exec on. */
   start(): Promise<number>;
   stop(): Promise<void>;
@@ -23,7 +24,9 @@ export interface DaemonSpec {
 
 export function daemonProcess({ file, args, environment, socket, log }: DaemonSpec): DaemonProcess {
   let child: ChildProcess | undefined;
+  const read = () => readFileSync(log, 'utf8');
   return {
+    output: read,
     async start() {
       const output = openSync(log, 'w');
       const begun = performance.now();
@@ -33,7 +36,7 @@ export function daemonProcess({ file, args, environment, socket, log }: DaemonSp
       const patience = new AbortController();
       const signal = AbortSignal.any([patience.signal, AbortSignal.timeout(startPatienceMs)]);
       const ended = once(started, 'exit', { signal }).then(([code]) => {
-        throw new Error(`${file} ended with ${code}: ${readFileSync(log, 'utf8').slice(-500)}`);
+        throw new Error(`${file} ended with ${code}: ${read().slice(-500)}`);
       });
       const answers = answersPing(socket, signal).then(() => performance.now() - begun);
       try {

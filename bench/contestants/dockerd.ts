@@ -41,6 +41,7 @@ export function placeDockerd(): Contestant | undefined {
     command: dockerCommand(socket, join(folder, 'docker-config')),
     api,
     folder,
+    output: daemon.output,
     start: daemon.start,
     async stop() {
       api.close();

@@ -23,6 +23,7 @@ export async function placeLongshore(name: 'longshore' | 'embedded'): Promise<Co
     command: dockerCommand(socket, join(folder, 'docker-config')),
     api,
     folder,
+    output: engine.output,
     async start() {
       const patience = new AbortController();
       const begun = performance.now();

@@ -30,6 +30,7 @@ export function placePodman(): Contestant | undefined {
     command: { file, environment },
     api,
     folder,
+    output: daemon.output,
     start: daemon.start,
     async stop() {
       api.close();
