@@ -52,13 +52,13 @@ async function measureAndTell(options: Options, signal: AbortSignal): Promise<nu
   const begun = performance.now();
   const report = await run(options, say, signal).finally(end);
   process.stdout.write(options.printsJson ? json(report) : `${terminalTable(report)}\n`);
-  if (isFull(options)) {
+  const hasFailed = report.figures.some(({ notes = [] }) => notes.some((note) => note.startsWith('longshore failed')));
+  if (isFull(options) && !hasFailed) {
     const results = writeResults(report);
     if (options.writesReadme) writeReadme(report, results);
     process.stderr.write(`written: ${results}.md and .json${options.writesReadme ? ', README.md' : ''}\n`);
   }
   process.stderr.write(`${Math.round((performance.now() - begun) / 1_000)} s\n`);
-  const hasFailed = report.figures.some(({ notes = [] }) => notes.some((note) => note.startsWith('longshore failed')));
   const missed = report.figures.flatMap(verdicts).filter(({ isMet }) => !isMet).length;
   if (missed > 0) process.stderr.write(`${missed} goals are missed\n`);
   return hasFailed ? 1 : 0;
