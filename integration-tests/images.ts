@@ -32,6 +32,7 @@ const applets = [
   'pwd',
   'dd',
   'grep',
+  'awk',
   'unshare',
   'chown',
   'stat',

@@ -77,6 +77,21 @@ suite('execs', { skip }, () => {
     assert.deepEqual([`${stdout}`, code], ['33 99\r\nxterm\r\n', 0]);
   });
 
+  test('a terminal gets the size that was asked for while its command was starting', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const container = await bench.run(['sleep', '1000']);
+    const id = newId();
+    const script = 'while [ "$(stty size 2>&1)" != "21 71" ]; do sleep 0.01; done; echo so';
+    const running = bench.exec(container, ['sh', '-c', script], {
+      id,
+      spec: { tty: true, size: { rows: 9, columns: 9 } },
+    });
+    const resize = () => bench.clients.exec.resizeExec({ id, rows: 21, columns: 71 });
+    await until(async () => (await resize().catch(() => undefined)) !== undefined);
+    assert.equal(`${(await running).stdout}`, 'so\r\n');
+  });
+
   test('another user brings groups, home and no capabilities; privileged brings all', async () => {
     await using bench = await openBench();
     await bench.init();

@@ -108,7 +108,8 @@ export function openExecs(parts: ExecParts): Execs {
       additionalGroups: terms.additionalGroups,
       held: parts.facts.capabilities,
     });
-    const told = size ?? exec.size ?? spec.size;
+    if (size !== undefined) exec.size = size;
+    const told = exec.size ?? spec.size;
     const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     writeFileSync(join(directory, 'process.json'), encodeSpec({ ...process, ...consoleSize }), { mode: 0o600 });
@@ -124,6 +125,8 @@ export function openExecs(parts: ExecParts): Execs {
     monitor.go();
     const pid = await monitor.started;
     save(exec, { state: 'running', process: markOf(pid), monitor: markOf(monitor.pid) });
+    // Asked for while it was starting, when nothing could be told it.
+    if (spec.tty && exec.size && exec.size !== told) tellTerminalSize(directory, exec.size.rows, exec.size.columns);
     // Without the monitor the code is lost.
     void monitor.ended.then((code) => end(exec, code ?? 255));
     return { exec, hub, pid };
