@@ -13,6 +13,9 @@ import { LayerServiceDefinition } from '../proto/gen/longshore/graphdriver/v1/la
 import { NetworkServiceDefinition } from '../proto/gen/longshore/network/v1/network.ts';
 import { VolumeServiceDefinition } from '../proto/gen/longshore/volume/v1/volume.ts';
 
+/** An owner that was killed is back within two seconds, on a busy machine; what it was doing for a client goes on. */
+const repeatMs = 6_000;
+
 /** Who the gateway passes requests on to. */
 export type Owner = Exclude<Role, 'gateway'>;
 export const owners = ['daemon', 'graph', 'graphdriver', 'execdriver', 'volume', 'network'] as const;
@@ -22,7 +25,12 @@ export type Peers = ReturnType<typeof dialPeers>;
 
 export function dialPeers(config: ServiceConfig) {
   const channel = (role: Owner): Channel =>
-    dial(endpointOf(config, role), { role: 'gateway', log: config.log, ...(config.tls && { tls: config.tls }) });
+    dial(endpointOf(config, role), {
+      role: 'gateway',
+      log: config.log,
+      repeatMs,
+      ...(config.tls && { tls: config.tls }),
+    });
   const daemon = channel('daemon');
   const graph = channel('graph');
   const graphdriver = channel('graphdriver');

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { type CallOptions, ClientError, type ClientMiddleware, type ClientMiddlewareCall, Metadata } from 'nice-grpc';
 import type { DeadlineOptions } from 'nice-grpc-client-middleware-deadline';
 import { ServiceError } from '../errors.ts';
@@ -18,10 +19,14 @@ export interface Peer {
   role: string;
   log: Logger;
   deadlineMs: number;
+  /** How long a unary call that was cut off by the peer's death is repeated, under its request id. */
+  repeatMs: number;
   isConnected(): boolean;
   connected(waitMs: number): Promise<boolean>;
 }
 
+/** Between two attempts of a call that was cut off. */
+const repeatPauseMs = 50;
 /** A call that was not sent yet waits this long for a peer that is down. */
 const waitForPeerMs = 2000;
 /** setTimeout takes no more; about 24 days. */
@@ -39,26 +44,40 @@ export function peerMiddleware(peer: Peer): ClientMiddleware<PeerOptions, Deadli
     const metadata = carried(peer, requestId, options.metadata);
     const service = serviceOf(call.method.path);
 
-    if (!peer.isConnected()) {
-      const waitMs = Math.min(waitForPeerMs, deadline - Date.now());
-      if (!(await peer.connected(waitMs))) throw downError(peer, service);
+    async function* attempt(): AsyncGenerator<Response, Response | undefined, undefined> {
+      if (!peer.isConnected()) {
+        const waitMs = Math.min(waitForPeerMs, deadline - Date.now());
+        if (!(await peer.connected(waitMs))) throw downError(peer, service);
+      }
+      const sendOptions: CallOptions & DeadlineOptions = { ...rest, metadata };
+      const leftMs = deadline - Date.now();
+      if (leftMs < longestTimerMs) {
+        metadata.set('grpc-timeout', grpcTimeout(leftMs));
+        sendOptions.deadline = leftMs;
+      }
+      let details: Uint8Array | undefined;
+      sendOptions.onTrailer = (trailer) => {
+        details = trailer.get(detailsKey);
+        options.onTrailer?.(trailer);
+      };
+      try {
+        return yield* call.next(call.request, sendOptions) as AsyncGenerator<Response, Response | undefined, undefined>;
+      } catch (error) {
+        throw error instanceof ClientError ? answered(peer, service, error, details) : error;
+      }
     }
-    const sendOptions: CallOptions & DeadlineOptions = { ...rest, metadata };
-    const leftMs = deadline - Date.now();
-    if (leftMs < longestTimerMs) {
-      metadata.set('grpc-timeout', grpcTimeout(leftMs));
-      sendOptions.deadline = leftMs;
-    }
-    let details: Uint8Array | undefined;
-    sendOptions.onTrailer = (trailer) => {
-      details = trailer.get(detailsKey);
-      options.onTrailer?.(trailer);
-    };
 
-    try {
-      return yield* call.next(call.request, sendOptions) as AsyncGenerator<Response, Response | undefined, undefined>;
-    } catch (error) {
-      throw error instanceof ClientError ? answered(peer, service, error, details) : error;
+    for (let cutAt: number | undefined; ; ) {
+      try {
+        return yield* attempt();
+      } catch (error) {
+        // A peer that was down from the first is told at once; one that went away may have done the work already.
+        const isCutOff = error instanceof ServiceError && error.code === 'UNAVAILABLE';
+        cutAt ??= isCutOff && error.cause !== undefined ? Date.now() : undefined;
+        if (!isUnary || !isCutOff || cutAt === undefined) throw error;
+        if (Date.now() + repeatPauseMs > Math.min(cutAt + peer.repeatMs, deadline) || rest.signal?.aborted) throw error;
+        await pause(repeatPauseMs);
+      }
     }
   };
 }

@@ -19,6 +19,8 @@ export interface DialOptions {
   log: Logger;
   /** Of unary calls that are not given one, in milliseconds. */
   deadlineMs?: number;
+  /** How long a unary call that was cut off by the peer's death is repeated, under its request id; 0 when left out. */
+  repeatMs?: number;
   tls?: TlsFiles;
 }
 
@@ -52,6 +54,7 @@ export function dial(endpoint: string, options: DialOptions): Channel {
         role: options.role,
         log: options.log,
         deadlineMs: options.deadlineMs ?? 30_000,
+        repeatMs: options.repeatMs ?? 0,
         isConnected: () => channel.getConnectivityState(true) === connectivityState.READY,
         connected,
       }),
