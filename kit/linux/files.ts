@@ -47,14 +47,16 @@ export function readInRoot(root: string, path: string, maxBytes: number): Buffer
     throw error;
   }
   try {
-    if (!fstatSync(fd).isFile()) throw new SystemError('read', EINVAL, path, 'not a regular file');
-    const buffer = Buffer.alloc(maxBytes + 1);
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new SystemError('read', EINVAL, path, 'not a regular file');
+    // What is read is small as a rule; a file that grows meanwhile is read as it was.
+    const buffer = Buffer.allocUnsafe(Math.min(stat.size, maxBytes) + 1);
     let length = 0;
-    for (let read = -1; read !== 0 && length <= maxBytes; length += read) {
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
       read = readSync(fd, buffer, length, buffer.length - length, null);
     }
     if (length > maxBytes) throw new SystemError('read', EFBIG, path, `more than ${maxBytes} bytes`);
-    return buffer.subarray(0, length);
+    return buffer.subarray(0, Math.min(length, stat.size));
   } finally {
     closeSync(fd);
   }

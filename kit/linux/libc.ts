@@ -24,6 +24,8 @@ export const { functions: libc } = ffi.dlopen('libc.so.6', {
   setns: { arguments: [int, int], return: int },
   unshare: { arguments: [int], return: int },
 
+  malloc_trim: { arguments: [size], return: int },
+
   mkdirat: { arguments: [int, ptr, uint], return: int },
   mknodat: { arguments: [int, ptr, uint, size], return: int },
   symlinkat: { arguments: [ptr, int, ptr], return: int },

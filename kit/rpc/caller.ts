@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type CallOptions, ClientError, type ClientMiddleware, type ClientMiddlewareCall, Metadata } from 'nice-grpc';
 import type { DeadlineOptions } from 'nice-grpc-client-middleware-deadline';
 import { ServiceError } from '../errors.ts';
+import { worked } from '../idle.ts';
 import type { Logger } from '../log.ts';
 import { childTraceparent, currentCall, derivedRequestId, newRequestId } from './call.ts';
 import { codeName, decodeError, detailsKey } from './status.ts';
@@ -67,6 +68,7 @@ export function peerMiddleware(peer: Peer): ClientMiddleware<PeerOptions, Deadli
       }
     }
 
+    worked();
     for (let cutAt: number | undefined; ; ) {
       try {
         return yield* attempt();

@@ -1,5 +1,6 @@
 import { type CallContext, ServerError, type ServerMiddleware, type ServerMiddlewareCall } from 'nice-grpc';
 import { messageOf, ServiceError } from '../errors.ts';
+import { worked } from '../idle.ts';
 import type { Logger } from '../log.ts';
 import { type Call, childTraceparent, completed, withExactCall } from './call.ts';
 import { deadlineKey } from './intercept.ts';
@@ -22,6 +23,7 @@ export function contextMiddleware(stopping: Stopping): ServerMiddleware {
     } finally {
       incoming.ended = true;
       active.leave();
+      worked();
     }
   };
 }

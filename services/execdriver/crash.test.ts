@@ -39,7 +39,7 @@ suite('surviving', { skip }, () => {
       assert.equal(await initOf(bench, id), pid);
     }
     writeFileSync(`${bench.root}/tmp/enough`, '');
-    const rest = await bench.attach(id, { logs: true });
+    const rest = await bench.attach(id, { logs: true, generation: 1 });
     assert.equal(rest.code, 5);
     const seen = numbers(`${rest.stdout}`);
     assert.deepEqual(seen, [...Array.from({ length: seen.length - 1 }, (_, index) => index + 1), 0]);

@@ -114,7 +114,7 @@ suite('stdio', { skip }, () => {
       'i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo $i; [ $((i % 50)) = 0 ] && sleep 0.02; done; printf end';
     const id = await bench.run(['sh', '-c', script]);
     await until(async () => (await bench.logs(id)).includes('100\n'));
-    const { stdout, code } = await bench.attach(id, { logs: true });
+    const { stdout, code } = await bench.attach(id, { logs: true, generation: 1 });
     const expected = `${Array.from({ length: 300 }, (_, index) => `${index + 1}\n`).join('')}end`;
     assert.deepEqual([`${stdout}`, code], [expected, 0]);
   });

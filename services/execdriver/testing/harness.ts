@@ -77,6 +77,8 @@ export interface AttachInput {
   stdin: AsyncIterable<AttachRequest['frame']>;
   logs: boolean;
   follow: boolean;
+  /** Which to join, also when it has ended meanwhile; else the running one, or the next. */
+  generation: number;
   ready: () => void;
 }
 
@@ -176,9 +178,9 @@ export async function openBench(options: { serviceElsewhere?: boolean } = {}): P
 }
 
 async function collect(clients: Clients, id: string, input: Partial<AttachInput>): Promise<Collected> {
-  const { stdin, logs = false, follow = true, ready } = input;
+  const { stdin, logs = false, follow = true, generation = 0, ready } = input;
   async function* requests() {
-    const value = { id, stdin: stdin !== undefined, stdout: true, stderr: true, logs, follow };
+    const value = { id, stdin: stdin !== undefined, stdout: true, stderr: true, logs, follow, generation };
     yield { frame: { $case: 'open' as const, value } };
     if (stdin) for await (const frame of stdin) yield { frame };
   }
