@@ -39,7 +39,13 @@ export function usageSuite(current: Current): void {
       const { usage, processes, run, remove } = current();
       const id = await run(['sleep', '600']);
       const { process } = await processes.getContainer({ id });
-      const { processes: listed } = await usage.listProcesses({ id });
+      // Right after its exec a program has no command line yet; ps then gives its name in brackets.
+      const named = async () => {
+        const { processes: listed } = await usage.listProcesses({ id });
+        return listed[0]?.command.startsWith('[') ? undefined : listed;
+      };
+      let listed = await named();
+      while (listed === undefined) listed = await named();
       assert.equal(listed.length, 1);
       assert.equal(listed[0]?.pid, process?.pid);
       assert.match(listed[0]?.command ?? '', /sleep 600/);
