@@ -105,6 +105,7 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>): 
     reservedNames: new Map(),
     held: new Map(),
     earlyExits: new Map(),
+    heldExits: undefined,
     signalling: new Map(),
     restartTimers: new Map(),
     underWay: new Map(),

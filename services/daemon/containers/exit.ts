@@ -17,6 +17,10 @@ import { scheduleRestart } from './restarts.ts';
  * those of older generations are passed over.
  */
 export function exited(lifecycle: Lifecycle, process: ContainerProcess): void {
+  if (lifecycle.heldExits !== undefined) {
+    lifecycle.heldExits.push(process);
+    return;
+  }
   const record = lifecycle.repository.get(process.id);
   if (record === undefined || process.exit === undefined || process.generation !== record.generation) return;
   if (record.status === 'starting') {

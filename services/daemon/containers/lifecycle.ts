@@ -23,6 +23,8 @@ export interface Lifecycle {
   readonly held: Map<string, number>;
   /** Exits that came before their start was recorded. */
   readonly earlyExits: Map<string, ContainerProcess>;
+  /** While restore compares records with what lives: exits told meanwhile, which are newer than what it compares with. */
+  heldExits: ContainerProcess[] | undefined;
   /** Signals that are being sent: an exit is told after the signal that caused it. */
   readonly signalling: Map<string, Promise<unknown>>;
   /** Restarts by policy that wait for their time. */

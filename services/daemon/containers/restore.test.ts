@@ -86,6 +86,22 @@ const sandbox = (id: string) => ({
   hostnamePath: '',
 });
 
+test('an exit that comes while the engine takes stock is not overwritten by what it saw before', async (t) => {
+  const engine = await startEngine(t);
+  const id = await create(engine);
+  record(engine.containers, id, 'stopping');
+  const next = await engine.crash((world) => {
+    show(world, id, 'stopping', 'lives');
+    world.listed = async () => {
+      exit(world, id, 9);
+      // The watch tells it before the list has ended.
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    };
+  });
+  await until(() => recordOf(next, id)?.status === 'exited', 'the exit is recorded');
+  assert.deepEqual([recordOf(next, id)?.exitCode, recordOf(next, id)?.pending], [9, undefined]);
+});
+
 test('what a crash has left without a record is swept: process, sandbox, layer, image holder, volume, name', async (t) => {
   const engine = await startEngine(t);
   const stray = newId();

@@ -3,12 +3,12 @@ import { messageOf } from '../../../kit/errors.ts';
 import { type ContainerProcess, ProcessState } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import { endStray } from './abandon.ts';
 import { type Containers, lifecycleOf } from './containers.ts';
-import { afterExit, settleExit } from './exit.ts';
+import { afterExit, exited, settleExit } from './exit.ts';
 import { insist } from './insist.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { networkState } from './network-plan.ts';
 import { isLiving, listProcesses } from './process-watch.ts';
-import type { ContainerRecord } from './record.ts';
+import { type ContainerRecord, isAlive } from './record.ts';
 import { removeNow } from './remove.ts';
 import { wantsRestartAtBoot } from './restart-policy.ts';
 import { restartNow } from './restarts.ts';
@@ -34,6 +34,7 @@ type FollowUp = () => Promise<unknown>;
  */
 export async function restore(containers: Containers): Promise<string> {
   const lifecycle = lifecycleOf(containers);
+  lifecycle.heldExits = [];
   await Promise.race([containers.watching(), pause(watchPatienceMs, undefined, { ref: false })]);
   const processes = await insist(() => listProcesses(lifecycle));
   const records = lifecycle.repository.all();
@@ -46,6 +47,9 @@ export async function restore(containers: Containers): Promise<string> {
     const next = await actions[action](lifecycle, record, process);
     if (next !== undefined) followUps.push(next);
   }
+  const held = lifecycle.heldExits;
+  lifecycle.heldExits = undefined;
+  for (const process of held) exited(lifecycle, process);
   const swept = await sweep(lifecycle, processes);
   await Promise.race([inTurns(lifecycle, followUps), pause(followUpPatienceMs, undefined, { ref: false })]);
   return summary(records.length, counts, swept);
@@ -100,7 +104,7 @@ async function adopted(
 ): Promise<FollowUp | undefined> {
   const living = await adopt(lifecycle, record, process);
   if (living.pending === undefined) return undefined;
-  return () => lifecycle.queue.run(record.id, () => finish(lifecycle, living));
+  return () => lifecycle.queue.run(record.id, () => finish(lifecycle, living.id));
 }
 
 /** The record says that it lives, with what a start that was cut off could not write any more. */
@@ -158,14 +162,17 @@ function settled(
   return () => afterExit(lifecycle, ended);
 }
 
-/** Goes on with the verb that the record says was under way. */
-async function finish(lifecycle: Lifecycle, living: ContainerRecord): Promise<void> {
-  const { pending, id } = living;
-  if (pending?.verb === 'remove') return removeNow(lifecycle, living, pending.removeVolumes ?? false);
-  if (pending?.verb === 'update') return finishUpdate(lifecycle, living);
-  const { signal, timeoutS } = pending ?? {};
-  if (pending === undefined || signal === undefined || timeoutS === undefined) return;
-  await stop(lifecycle, living, { ...pending, signal, timeoutS });
+/** Goes on with the verb that the record says was under way; its process may have ended since. */
+async function finish(lifecycle: Lifecycle, id: string): Promise<void> {
+  const record = lifecycle.repository.get(id);
+  const { pending } = record ?? {};
+  if (record === undefined || pending === undefined) return;
+  if (pending.verb === 'remove') return removeNow(lifecycle, record, pending.removeVolumes ?? false);
+  if (pending.verb === 'update') return finishUpdate(lifecycle, record);
+  const { signal, timeoutS } = pending;
+  if (isAlive(record) && signal !== undefined && timeoutS !== undefined) {
+    await stop(lifecycle, record, { ...pending, signal, timeoutS });
+  }
   const ended = lifecycle.repository.get(id);
   if (pending.verb === 'restart' && ended !== undefined) await start(lifecycle, ended);
 }

@@ -48,6 +48,7 @@ export function processClients(world: World, call: MakeCall): Clients['execdrive
     async *listContainers() {
       await world.disturb('execdriver.listContainers', {});
       for (const process of world.processes.values()) yield { process: { ...process } };
+      await world.listed?.();
     },
     async *watchContainers({ after }, options) {
       await world.disturb('execdriver.watchContainers', {});

@@ -11,6 +11,8 @@ import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts
 
 /** What the five services hold, as the tests look at it and disturb it. It outlives an engine, as they do. */
 export interface World {
+  /** Called when the exec driver has listed its containers, before the list's end is told. */
+  listed?: () => Promise<void>;
   /** `graphdriver.mountLayer` and so on, in the order they came. */
   readonly calls: string[];
   /** Holders of images, by container. */
