@@ -95,12 +95,18 @@ suite('volumes with mount options', { skip: process.getuid?.() === 0 ? false : '
   });
 
   test('a server that does not answer holds up its own volume alone', async () => {
+    const begun = Promise.withResolvers<void>();
     const hung = Promise.withResolvers<void>();
-    const mountCommand = { mount: () => hung.promise, unmount: async () => {} };
+    const mount = () => {
+      begun.resolve();
+      return hung.promise;
+    };
+    const mountCommand = { mount, unmount: async () => {} };
     await using service = await runningService({ mountCommand });
     const options = { type: 'nfs', o: 'addr=192.0.2.1', device: ':/export' };
     await service.volumes.acquireVolume({ volume: { name: 'far', options }, holder: web });
     const mounting = service.volumes.mountVolume({ name: 'far', holder: web });
+    await begun.promise;
     await service.volumes.createVolume({ name: 'near' });
     assert.equal((await collect(service.volumes.listVolumes({}))).length, 2);
     hung.reject(new Error('mount has not ended after 60 s'));
