@@ -44,7 +44,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     stopping.signal.throwIfAborted();
     await door.open(config, hosts);
     served.setServing(healthName, true);
-    log.info({ hosts: hosts.join(' ') }, 'accepting connections');
+    log.debug({ hosts: hosts.join(' ') }, 'accepting connections');
   })().catch((error: unknown) => {
     if (stopping.signal.aborted) return;
     log.fatal(`cannot accept connections: ${messageOf(error)}`);
