@@ -10,7 +10,7 @@ import {
   type WatchExecsResponse,
 } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { type Bench, newId, openBench, skip } from './testing/harness.ts';
-import { until } from './testing/host.ts';
+import { noneRuns, until } from './testing/host.ts';
 
 const stdin = (text: string | Buffer): ExecStartRequest['frame'] => ({ $case: 'stdin', value: Buffer.from(text) });
 const closeStdin: ExecStartRequest['frame'] = { $case: 'closeStdin', value: {} };
@@ -195,10 +195,10 @@ suite('execs', { skip }, () => {
     const container = await bench.run(['sleep', '1000']);
     const script = 'while [ ! -e /tmp/go ]; do sleep 0.02; done; exit 6';
     const [early, late] = [newId(), newId()];
-    await bench.exec(container, ['sh', '-c', 'sleep 0.2; exit 4'], { id: early, open: { detach: true } });
+    await bench.exec(container, ['sh', '-c', `: ${early}; sleep 0.2; exit 4`], { id: early, open: { detach: true } });
     await bench.exec(container, ['sh', '-c', script], { id: late, open: { detach: true } });
     await bench.killElsewhere();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await noneRuns(`: ${early};`);
     await bench.startElsewhere();
     assert.equal((await stateOf(bench, early)).code, 4);
     assert.equal((await stateOf(bench, late)).state, ExecState.EXEC_STATE_RUNNING);
@@ -213,9 +213,10 @@ suite('execs', { skip }, () => {
     const container = await bench.run(['sleep', '1000']);
     await bench.exec(container, ['true'], { id: newId() });
     const before = await told(bench, 0, 0);
-    await bench.exec(container, ['sh', '-c', 'sleep 0.2; exit 4'], { id: newId(), open: { detach: true } });
+    const id = newId();
+    await bench.exec(container, ['sh', '-c', `: ${id}; sleep 0.2; exit 4`], { id, open: { detach: true } });
     await bench.killElsewhere();
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await noneRuns(`: ${id};`);
     await bench.startElsewhere();
     const [made, started, ended] = await told(bench, before.latest, 3);
     assert.deepEqual(
@@ -240,6 +241,7 @@ suite('execs', { skip }, () => {
     await bench.clients.process.signalContainer({ id: container, signal: 9 });
     const { id, code } = await running;
     assert.equal(code, 137);
+    await bench.wait(container);
     await bench.clients.process.removeContainer({ id: container });
     assert.match(await failure(bench.clients.exec.getExec({ id })), /^EXEC_NOT_FOUND/);
   });

@@ -16,15 +16,16 @@ export async function abandonProcess(lifecycle: Lifecycle, { id }: ContainerReco
   await endStray(lifecycle, id);
 }
 
-/** Ends a process that no record wants, and has it forgotten. Its logs stay. */
+/** Ends a process that no record wants, and has it forgotten. Its logs stay while there is a record that they belong to. */
 export function endStray(lifecycle: Lifecycle, id: string): Promise<void> {
+  const keepLogs = lifecycle.repository.get(id) !== undefined;
   const { processes } = lifecycle.engine.clients.execdriver;
   return unhurried(async () => {
     await insist((options) => processes.signalContainer({ id, signal: SIGKILL, all: true }, options));
     const end = Date.now() + killPatienceMs;
     for (;;) {
       try {
-        await insist((options) => processes.removeContainer({ id, keepLogs: true }, options));
+        await insist((options) => processes.removeContainer({ id, keepLogs }, options));
         return;
       } catch (error) {
         if (!isServiceError(error) || error.code !== 'FAILED_PRECONDITION' || Date.now() > end) throw error;

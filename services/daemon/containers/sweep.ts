@@ -40,14 +40,7 @@ async function sweepProcesses(lifecycle: Lifecycle, processes: ReadonlyMap<strin
     const record = lifecycle.repository.get(process.id);
     return record === undefined || (isLiving(process) && process.generation < record.generation);
   });
-  const { processes: client } = lifecycle.engine.clients.execdriver;
-  await Promise.all(
-    strays.map(async ({ id }) => {
-      await endStray(lifecycle, id);
-      const isWanted = lifecycle.repository.get(id) !== undefined;
-      if (!isWanted) await insist((options) => client.removeContainer({ id, keepLogs: false }, options));
-    }),
-  );
+  await Promise.all(strays.map(({ id }) => endStray(lifecycle, id)));
   return strays.length;
 }
 

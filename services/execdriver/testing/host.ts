@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Names of the cgroups of an engine, in whatever hierarchy they are. */
@@ -19,4 +19,18 @@ export async function until(isSo: () => boolean | Promise<boolean>, limitMs = 10
     if (Date.now() > end) throw new Error(`not within ${limitMs} ms: ${isSo}`);
     await delay(5);
   }
+}
+
+/** Resolves when no process of this host has the words on its command line any more. */
+export function noneRuns(words: string): Promise<void> {
+  return until(async () =>
+    readdirSync('/proc').every((name) => {
+      try {
+        return !/^\d+$/.test(name) || !readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(words);
+      } catch {
+        // Gone between the listing and now.
+        return true;
+      }
+    }),
+  );
 }
