@@ -14,7 +14,7 @@
  *   `*-worker.ts`            → ./<service>-<name>.cjs, a bundle of its own
  *   any other file           → ./<its name>, copied
  *
- * Usage: bundle.ts [project folder]. A bundle is CommonJS: no `await` at the top level of a module, and of `import.meta`
+ * Usage: bundle.ts [project folder]; LONGSHORE_DIST names another dist/, as it does for bin/longshore. A bundle is CommonJS: no `await` at the top level of a module, and of `import.meta`
  * only `url`, `dirname` and `filename`, which are the bundle's.
  */
 import { execFile } from 'node:child_process';
@@ -26,7 +26,7 @@ import { promisify } from 'node:util';
 import { build, type Plugin, transform } from 'esbuild';
 
 const root = resolve(process.argv[2] ?? join(import.meta.dirname, '..'));
-const dist = join(root, 'dist');
+const dist = resolve(process.env.LONGSHORE_DIST ?? join(root, 'dist'));
 
 /** The file in dist/ that stands for a source. */
 function placeInDist(source: string): string {
