@@ -5,6 +5,26 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 
+/** How lines lie in `packed`. */
+export const LogPacking = {
+  LOG_PACKING_UNSPECIFIED: 0,
+  /** LOG_PACKING_LINES - Each line behind a head of eight bytes: the stream's number, three zeros, and the length of what follows, big-endian. */
+  LOG_PACKING_LINES: 1,
+  /** LOG_PACKING_RUNS - Neighbouring lines of the same stream, up to 32 KiB of them, behind one such head. */
+  LOG_PACKING_RUNS: 2,
+  /** LOG_PACKING_BARE - Line behind line, without heads. */
+  LOG_PACKING_BARE: 3,
+} as const;
+
+export type LogPacking = typeof LogPacking[keyof typeof LogPacking];
+
+export namespace LogPacking {
+  export type LOG_PACKING_UNSPECIFIED = typeof LogPacking.LOG_PACKING_UNSPECIFIED;
+  export type LOG_PACKING_LINES = typeof LogPacking.LOG_PACKING_LINES;
+  export type LOG_PACKING_RUNS = typeof LogPacking.LOG_PACKING_RUNS;
+  export type LOG_PACKING_BARE = typeof LogPacking.LOG_PACKING_BARE;
+}
+
 export const LogStream = { LOG_STREAM_UNSPECIFIED: 0, LOG_STREAM_STDOUT: 1, LOG_STREAM_STDERR: 2 } as const;
 
 export type LogStream = typeof LogStream[keyof typeof LogStream];
@@ -81,6 +101,19 @@ export interface ReadLogsRequest {
    * is then some twenty times faster.
    */
   batched: boolean;
+  /**
+   * Beats `batched`: lines come in `packed`, some hundred KiB in a message. With `follow` a message without lines comes as soon
+   * as all that there is has been read.
+   */
+  packing: LogPacking;
+  /** With `packing`: what stands in front of each line. Its time as `2006-01-02T15:04:05.000000000Z `, then these bytes. */
+  timestamps: boolean;
+  prefix: Buffer;
+  /**
+   * With `packing`: the `cursor` of a message; reading goes on right behind it, whatever `tail` says. Also across a restart of
+   * this service, and a rotation; if what it points to has been rotated away for good, with the oldest that is left.
+   */
+  after: string;
 }
 
 export interface ReadLogsResponse {
@@ -89,6 +122,10 @@ export interface ReadLogsResponse {
   line: Buffer;
   timeNs: bigint;
   more: LogLine[];
+  /** As `packing` says; then nothing else is set but `cursor`. */
+  packed: Buffer;
+  /** To go on behind this message. Opaque. */
+  cursor: string;
 }
 
 export interface LogLine {
@@ -687,7 +724,20 @@ export const AttachExit: MessageFns<AttachExit> = {
 };
 
 function createBaseReadLogsRequest(): ReadLogsRequest {
-  return { id: "", stdout: false, stderr: false, follow: false, sinceNs: 0n, untilNs: 0n, tail: 0, batched: false };
+  return {
+    id: "",
+    stdout: false,
+    stderr: false,
+    follow: false,
+    sinceNs: 0n,
+    untilNs: 0n,
+    tail: 0,
+    batched: false,
+    packing: 0,
+    timestamps: false,
+    prefix: Buffer.alloc(0),
+    after: "",
+  };
 }
 
 export const ReadLogsRequest: MessageFns<ReadLogsRequest> = {
@@ -715,6 +765,18 @@ export const ReadLogsRequest: MessageFns<ReadLogsRequest> = {
     }
     if (message.batched !== false) {
       writer.uint32(64).bool(message.batched);
+    }
+    if (message.packing !== 0) {
+      writer.uint32(72).int32(message.packing);
+    }
+    if (message.timestamps !== false) {
+      writer.uint32(80).bool(message.timestamps);
+    }
+    if (message.prefix.length !== 0) {
+      writer.uint32(90).bytes(message.prefix);
+    }
+    if (message.after !== "") {
+      writer.uint32(98).string(message.after);
     }
     return writer;
   },
@@ -796,6 +858,38 @@ export const ReadLogsRequest: MessageFns<ReadLogsRequest> = {
             message.batched = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.packing = reader.int32() as any;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.timestamps = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.prefix = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -821,12 +915,16 @@ export const ReadLogsRequest: MessageFns<ReadLogsRequest> = {
     message.untilNs = (object.untilNs !== undefined && object.untilNs !== null) ? BigInt(object.untilNs) : 0n;
     message.tail = object.tail ?? 0;
     message.batched = object.batched ?? false;
+    message.packing = object.packing ?? 0;
+    message.timestamps = object.timestamps ?? false;
+    message.prefix = object.prefix ?? Buffer.alloc(0);
+    message.after = object.after ?? "";
     return message;
   },
 };
 
 function createBaseReadLogsResponse(): ReadLogsResponse {
-  return { stream: 0, line: Buffer.alloc(0), timeNs: 0n, more: [] };
+  return { stream: 0, line: Buffer.alloc(0), timeNs: 0n, more: [], packed: Buffer.alloc(0), cursor: "" };
 }
 
 export const ReadLogsResponse: MessageFns<ReadLogsResponse> = {
@@ -842,6 +940,12 @@ export const ReadLogsResponse: MessageFns<ReadLogsResponse> = {
     }
     for (const v of message.more) {
       LogLine.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.packed.length !== 0) {
+      writer.uint32(42).bytes(message.packed);
+    }
+    if (message.cursor !== "") {
+      writer.uint32(50).string(message.cursor);
     }
     return writer;
   },
@@ -891,6 +995,22 @@ export const ReadLogsResponse: MessageFns<ReadLogsResponse> = {
             message.more.push(LogLine.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.packed = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -912,6 +1032,8 @@ export const ReadLogsResponse: MessageFns<ReadLogsResponse> = {
     message.line = object.line ?? Buffer.alloc(0);
     message.timeNs = (object.timeNs !== undefined && object.timeNs !== null) ? BigInt(object.timeNs) : 0n;
     message.more = object.more?.map((e) => LogLine.fromPartial(e)) || [];
+    message.packed = object.packed ?? Buffer.alloc(0);
+    message.cursor = object.cursor ?? "";
     return message;
   },
 };
