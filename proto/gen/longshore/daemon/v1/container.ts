@@ -35,6 +35,24 @@ export namespace ContainerStatus {
   export type CONTAINER_STATUS_DEAD = typeof ContainerStatus.CONTAINER_STATUS_DEAD;
 }
 
+export const HealthStatus = {
+  HEALTH_STATUS_UNSPECIFIED: 0,
+  /** HEALTH_STATUS_STARTING - Not known yet: no probe has succeeded, and not enough have failed. */
+  HEALTH_STATUS_STARTING: 1,
+  HEALTH_STATUS_HEALTHY: 2,
+  /** HEALTH_STATUS_UNHEALTHY - So many probes failed in a row as the check says; also what is not probed because it is paused or has ended. */
+  HEALTH_STATUS_UNHEALTHY: 3,
+} as const;
+
+export type HealthStatus = typeof HealthStatus[keyof typeof HealthStatus];
+
+export namespace HealthStatus {
+  export type HEALTH_STATUS_UNSPECIFIED = typeof HealthStatus.HEALTH_STATUS_UNSPECIFIED;
+  export type HEALTH_STATUS_STARTING = typeof HealthStatus.HEALTH_STATUS_STARTING;
+  export type HEALTH_STATUS_HEALTHY = typeof HealthStatus.HEALTH_STATUS_HEALTHY;
+  export type HEALTH_STATUS_UNHEALTHY = typeof HealthStatus.HEALTH_STATUS_UNHEALTHY;
+}
+
 export const WaitCondition = {
   WAIT_CONDITION_UNSPECIFIED: 0,
   /** WAIT_CONDITION_NOT_RUNNING - It does not run (now, or as soon as it ends). */
@@ -87,6 +105,31 @@ export interface ContainerState {
   finishedAtNs: bigint;
   generation: number;
   restartCount: number;
+  /** Unset: it has no health check, or was never started. */
+  health: Health | undefined;
+}
+
+/**
+ * What the probes of a container's health check have found. Each change of the status is the event `health_status: …`; each
+ * probe is told as an exec, by `exec_create`, `exec_start` and `exec_die`. The status outlives a restart of the daemon, the
+ * log and the streak as they were at the last change or orderly end.
+ */
+export interface Health {
+  status: HealthStatus;
+  /** Probes that failed since the last success; those of the start period don't count. */
+  failingStreak: number;
+  /** The last five, oldest first. */
+  log: HealthResult[];
+}
+
+export interface HealthResult {
+  /** Nanoseconds since 1970. */
+  startedAtNs: bigint;
+  endedAtNs: bigint;
+  /** 0: healthy; -1: it could not be run or took too long. */
+  exitCode: number;
+  /** What it wrote, or what went wrong: at most 4096 bytes of that, and `...` where it was more. */
+  output: Buffer;
 }
 
 export interface Container {
@@ -396,6 +439,7 @@ function createBaseContainerState(): ContainerState {
     finishedAtNs: 0n,
     generation: 0,
     restartCount: 0,
+    health: undefined,
   };
 }
 
@@ -427,6 +471,9 @@ export const ContainerState: MessageFns<ContainerState> = {
     }
     if (message.restartCount !== 0) {
       writer.uint32(72).int32(message.restartCount);
+    }
+    if (message.health !== undefined) {
+      Health.encode(message.health, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -516,6 +563,14 @@ export const ContainerState: MessageFns<ContainerState> = {
             message.restartCount = reader.int32();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.health = Health.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -546,6 +601,181 @@ export const ContainerState: MessageFns<ContainerState> = {
       : 0n;
     message.generation = object.generation ?? 0;
     message.restartCount = object.restartCount ?? 0;
+    message.health = (object.health !== undefined && object.health !== null)
+      ? Health.fromPartial(object.health)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseHealth(): Health {
+  return { status: 0, failingStreak: 0, log: [] };
+}
+
+export const Health: MessageFns<Health> = {
+  encode(message: Health, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== 0) {
+      writer.uint32(8).int32(message.status);
+    }
+    if (message.failingStreak !== 0) {
+      writer.uint32(16).int32(message.failingStreak);
+    }
+    for (const v of message.log) {
+      HealthResult.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Health {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHealth();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.failingStreak = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.log.push(HealthResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Health>): Health {
+    return Health.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Health>): Health {
+    const message = createBaseHealth();
+    message.status = object.status ?? 0;
+    message.failingStreak = object.failingStreak ?? 0;
+    message.log = object.log?.map((e) => HealthResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseHealthResult(): HealthResult {
+  return { startedAtNs: 0n, endedAtNs: 0n, exitCode: 0, output: Buffer.alloc(0) };
+}
+
+export const HealthResult: MessageFns<HealthResult> = {
+  encode(message: HealthResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.startedAtNs !== 0n) {
+      writer.uint32(8).int64(message.startedAtNs);
+    }
+    if (message.endedAtNs !== 0n) {
+      writer.uint32(16).int64(message.endedAtNs);
+    }
+    if (message.exitCode !== 0) {
+      writer.uint32(24).int32(message.exitCode);
+    }
+    if (message.output.length !== 0) {
+      writer.uint32(34).bytes(message.output);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HealthResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHealthResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.startedAtNs = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.endedAtNs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.exitCode = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.output = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<HealthResult>): HealthResult {
+    return HealthResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HealthResult>): HealthResult {
+    const message = createBaseHealthResult();
+    message.startedAtNs = (object.startedAtNs !== undefined && object.startedAtNs !== null)
+      ? BigInt(object.startedAtNs)
+      : 0n;
+    message.endedAtNs = (object.endedAtNs !== undefined && object.endedAtNs !== null) ? BigInt(object.endedAtNs) : 0n;
+    message.exitCode = object.exitCode ?? 0;
+    message.output = object.output ?? Buffer.alloc(0);
     return message;
   },
 };

@@ -157,6 +157,32 @@ export interface ListExecsResponse {
   exec: Exec | undefined;
 }
 
+export interface RunProbeRequest {
+  containerId: string;
+  /** Terminal and input are left out. */
+  spec:
+    | ExecSpec
+    | undefined;
+  /**
+   * How long the process may take, from its start; what the runtime needs before that is not counted. INVALID_ARGUMENT,
+   * BAD_SPEC when it is not positive.
+   */
+  timeoutNs: bigint;
+  /** Bytes of output that are kept, the first ones. */
+  outputLimit: number;
+}
+
+export interface RunProbeResponse {
+  /** Unset: it has reached its timeout. */
+  exitCode?:
+    | number
+    | undefined;
+  /** stdout and stderr, as they came. */
+  output: Buffer;
+  /** There was more than that. */
+  outputCut: boolean;
+}
+
 export interface WatchExecsRequest {
   /** Cursor of the last event seen; 0: from now on. */
   after: number;
@@ -1555,6 +1581,176 @@ export const ListExecsResponse: MessageFns<ListExecsResponse> = {
   },
 };
 
+function createBaseRunProbeRequest(): RunProbeRequest {
+  return { containerId: "", spec: undefined, timeoutNs: 0n, outputLimit: 0 };
+}
+
+export const RunProbeRequest: MessageFns<RunProbeRequest> = {
+  encode(message: RunProbeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.containerId !== "") {
+      writer.uint32(10).string(message.containerId);
+    }
+    if (message.spec !== undefined) {
+      ExecSpec.encode(message.spec, writer.uint32(18).fork()).join();
+    }
+    if (message.timeoutNs !== 0n) {
+      writer.uint32(24).int64(message.timeoutNs);
+    }
+    if (message.outputLimit !== 0) {
+      writer.uint32(32).uint32(message.outputLimit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunProbeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunProbeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.containerId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.spec = ExecSpec.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.timeoutNs = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.outputLimit = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RunProbeRequest>): RunProbeRequest {
+    return RunProbeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunProbeRequest>): RunProbeRequest {
+    const message = createBaseRunProbeRequest();
+    message.containerId = object.containerId ?? "";
+    message.spec = (object.spec !== undefined && object.spec !== null) ? ExecSpec.fromPartial(object.spec) : undefined;
+    message.timeoutNs = (object.timeoutNs !== undefined && object.timeoutNs !== null) ? BigInt(object.timeoutNs) : 0n;
+    message.outputLimit = object.outputLimit ?? 0;
+    return message;
+  },
+};
+
+function createBaseRunProbeResponse(): RunProbeResponse {
+  return { exitCode: undefined, output: Buffer.alloc(0), outputCut: false };
+}
+
+export const RunProbeResponse: MessageFns<RunProbeResponse> = {
+  encode(message: RunProbeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.exitCode !== undefined) {
+      writer.uint32(8).int32(message.exitCode);
+    }
+    if (message.output.length !== 0) {
+      writer.uint32(18).bytes(message.output);
+    }
+    if (message.outputCut !== false) {
+      writer.uint32(24).bool(message.outputCut);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RunProbeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRunProbeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.exitCode = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.output = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.outputCut = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RunProbeResponse>): RunProbeResponse {
+    return RunProbeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RunProbeResponse>): RunProbeResponse {
+    const message = createBaseRunProbeResponse();
+    message.exitCode = object.exitCode ?? undefined;
+    message.output = object.output ?? Buffer.alloc(0);
+    message.outputCut = object.outputCut ?? false;
+    return message;
+  },
+};
+
 function createBaseWatchExecsRequest(): WatchExecsRequest {
   return { after: 0 };
 }
@@ -1784,6 +1980,19 @@ export const ExecServiceDefinition = {
       options: { _unknownFields: { 402408: [Buffer.from([1]) as Buffer] } },
     },
     /**
+     * Runs a command in a container to its end: for health checks, which have to be cheap. It is none of the execs above:
+     * nothing of it is recorded or told, and a repeat runs it again. All processes of its session get SIGKILL at the timeout
+     * and when the call is cancelled; one that outlived this service is ended by the next start. Errors as ExecStart.
+     */
+    runProbe: {
+      name: "RunProbe",
+      requestType: RunProbeRequest as typeof RunProbeRequest,
+      requestStream: false,
+      responseType: RunProbeResponse as typeof RunProbeResponse,
+      responseStream: false,
+      options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
+    },
+    /**
      * What becomes of execs, from `after` on, without end; kept across restarts. Each that was started has an end, also one
      * whose command could not be run. A cursor that is too old is OUT_OF_RANGE, CURSOR_GONE.
      */
@@ -1833,6 +2042,12 @@ export interface ExecServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<ListExecsResponse>>;
   /**
+   * Runs a command in a container to its end: for health checks, which have to be cheap. It is none of the execs above:
+   * nothing of it is recorded or told, and a repeat runs it again. All processes of its session get SIGKILL at the timeout
+   * and when the call is cancelled; one that outlived this service is ended by the next start. Errors as ExecStart.
+   */
+  runProbe(request: RunProbeRequest, context: CallContext & CallContextExt): Promise<DeepPartial<RunProbeResponse>>;
+  /**
    * What becomes of execs, from `after` on, without end; kept across restarts. Each that was started has an end, also one
    * whose command could not be run. A cursor that is too old is OUT_OF_RANGE, CURSOR_GONE.
    */
@@ -1876,6 +2091,12 @@ export interface ExecServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListExecsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<ListExecsResponse>;
+  /**
+   * Runs a command in a container to its end: for health checks, which have to be cheap. It is none of the execs above:
+   * nothing of it is recorded or told, and a repeat runs it again. All processes of its session get SIGKILL at the timeout
+   * and when the call is cancelled; one that outlived this service is ended by the next start. Errors as ExecStart.
+   */
+  runProbe(request: DeepPartial<RunProbeRequest>, options?: CallOptions & CallOptionsExt): Promise<RunProbeResponse>;
   /**
    * What becomes of execs, from `after` on, without end; kept across restarts. Each that was started has an end, also one
    * whose command could not be run. A cursor that is too old is OUT_OF_RANGE, CURSOR_GONE.
