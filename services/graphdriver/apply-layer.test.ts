@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { archiveOf, memberBytes } from '../../kit/archive/archive.fixture.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
-import { archiveOf, memberBytes } from './archive/archive.fixture.ts';
 import {
   applyFile,
   base,

@@ -1,4 +1,4 @@
-import { defaultLimits } from './archive/limits.ts';
+import { defaultLimits } from '../../kit/archive/limits.ts';
 import type { LayerDriver, LayerId } from './driver.ts';
 import { errors } from './errors.ts';
 import { hostProblem } from './host-problem.ts';

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { fromText } from '../../kit/archive/bytes.ts';
 import type { Btrfs } from '../../kit/linux/btrfs.ts';
 import { hasCode } from '../../kit/linux/system-error.ts';
-import { fromText } from './archive/bytes.ts';
 import { parseSize } from './byte-size.ts';
 import type { LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';

@@ -5,9 +5,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { archiveOf, memberBytes } from '../../kit/archive/archive.fixture.ts';
 import { createMounts } from '../../kit/linux/mounts.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
-import { archiveOf, memberBytes } from './archive/archive.fixture.ts';
 import { clientsOf, collect, framesOf, randomId, testConfig, until } from './service.fixture.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: mounts and owners';

@@ -3,12 +3,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { archiveOf, type Member } from './archive/archive.fixture.ts';
-import { toText } from './archive/bytes.ts';
-import { createTarReader } from './archive/tar-reader.ts';
+import { archiveOf, type Member } from '../../kit/archive/archive.fixture.ts';
+import { toText } from '../../kit/archive/bytes.ts';
+import { createTarReader } from '../../kit/archive/tar-reader.ts';
 import type { Chain, LayerDriver, LayerId } from './driver.ts';
 import { differences } from './tree/difference.ts';
-import { createUnpacker } from './unpack/unpacker.ts';
+import { createLayerUnpacker } from './unpack/unpacker.ts';
 
 export interface DriverUnderTest {
   driver: LayerDriver;
@@ -239,8 +239,8 @@ async function seal(driver: LayerDriver, name: string, ancestors: string[], memb
   driver.seal(layerId(name), staging);
 }
 
-function unpackInto(target: Parameters<typeof createUnpacker>[0], members: Member[]): void {
-  using unpacker = createUnpacker(target);
+function unpackInto(target: Parameters<typeof createLayerUnpacker>[0], members: Member[]): void {
+  using unpacker = createLayerUnpacker(target);
   const reader = createTarReader(unpacker);
   reader.write(archiveOf(...members));
   reader.end();

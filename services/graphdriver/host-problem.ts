@@ -1,7 +1,7 @@
+import { toText } from '../../kit/archive/bytes.ts';
+import { BadArchive } from '../../kit/archive/entry.ts';
 import { messageOf, ServiceError } from '../../kit/errors.ts';
 import { hasCode } from '../../kit/linux/system-error.ts';
-import { toText } from './archive/bytes.ts';
-import { BadArchive } from './archive/entry.ts';
 import type { LayerId } from './driver.ts';
 import { errors } from './errors.ts';
 

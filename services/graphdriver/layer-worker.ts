@@ -1,12 +1,12 @@
 import { parentPort } from 'node:worker_threads';
+import { toBytes, toText } from '../../kit/archive/bytes.ts';
 import { deleteTree } from '../../kit/linux/delete-tree.ts';
 import { syncFilesystem } from '../../kit/linux/sync-filesystem.ts';
-import { toBytes, toText } from './archive/bytes.ts';
 import { copyTree } from './tree/copy.ts';
 import { differences } from './tree/difference.ts';
 import { measureDifference } from './tree/measure.ts';
 import { packDifference } from './tree/pack.ts';
-import { createUnpacker } from './unpack/unpacker.ts';
+import { createLayerUnpacker } from './unpack/unpacker.ts';
 import type { Change } from './work/jobs.ts';
 import { type JobTable, serveJobs } from './work/run-job.ts';
 import { unpackArchive } from './work/unpack-archive.ts';
@@ -33,7 +33,7 @@ const jobs: JobTable = {
     return measureDifference(source);
   },
   async copy({ from, to }) {
-    using unpacker = createUnpacker({ root: to, whiteouts: 'in place', lowers: [] });
+    using unpacker = createLayerUnpacker({ root: to, whiteouts: 'in place', lowers: [] });
     copyTree(from, unpacker);
     unpacker.finish();
     syncFilesystem(toBytes(to));

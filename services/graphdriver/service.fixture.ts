@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { archiveOf } from '../../kit/archive/archive.fixture.ts';
 import { createMounts } from '../../kit/linux/mounts.ts';
 import { silentLogger } from '../../kit/log.ts';
 import { type Channel, dial, type PeerClient } from '../../kit/rpc/dial.ts';
 import { endpointOf, type Running, type ServiceConfig, serviceConfig } from '../../kit/service.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/control.ts';
 import { type ApplyLayerRequest, LayerServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
-import { archiveOf } from './archive/archive.fixture.ts';
 import { type Surroundings, start } from './service.ts';
 
 /** A data root of its own, the service on it, and clients over its socket. */

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { fromText } from '../../kit/archive/bytes.ts';
 import type { Mounts } from '../../kit/linux/mounts.ts';
 import { hasCode } from '../../kit/linux/system-error.ts';
-import { fromText } from './archive/bytes.ts';
 import type { LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';
 import { filesystemName } from './filesystem-name.ts';

@@ -1,5 +1,5 @@
-import type { ByteString } from './bytes.ts';
-import { BadArchive } from './entry.ts';
+import type { ByteString } from '../../../kit/archive/bytes.ts';
+import { BadArchive } from '../../../kit/archive/entry.ts';
 
 /**
  * Whiteouts as the OCI image specification has them ("Image Layer Filesystem Changeset"): an empty file `.wh.NAME` says that

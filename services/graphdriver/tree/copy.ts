@@ -1,10 +1,10 @@
 import { fstatSync } from 'node:fs';
+import type { ByteString } from '../../../kit/archive/bytes.ts';
+import { openContents } from '../../../kit/archive/contents.ts';
+import { describe } from '../../../kit/archive/describe.ts';
+import { openRoot } from '../../../kit/archive/directory.ts';
+import type { EntrySink } from '../../../kit/archive/tar-reader.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
-import type { ByteString } from '../archive/bytes.ts';
-import type { EntrySink } from '../archive/tar-reader.ts';
-import { openContents } from './contents.ts';
-import { describe } from './describe.ts';
-import { openRoot } from './directory.ts';
 import { membersOf } from './members.ts';
 
 /** Hands a whole tree to a sink, as an archive of it would: first its root. */

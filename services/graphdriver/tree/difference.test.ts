@@ -14,9 +14,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { ArchiveEntry } from '../../../kit/archive/entry.ts';
+import { createTarReader } from '../../../kit/archive/tar-reader.ts';
 import { createMounts } from '../../../kit/linux/mounts.ts';
-import type { ArchiveEntry } from '../archive/entry.ts';
-import { createTarReader } from '../archive/tar-reader.ts';
 import { type DifferenceSource, differences } from './difference.ts';
 import { measureDifference } from './measure.ts';
 import { packDifference } from './pack.ts';

@@ -1,5 +1,5 @@
-import type { ByteString } from '../archive/bytes.ts';
-import type { Found } from './describe.ts';
+import type { ByteString } from '../../../kit/archive/bytes.ts';
+import type { Found } from '../../../kit/archive/describe.ts';
 import { nothing, runtimeMountPoints } from './mount-points.ts';
 import { overlayDifference } from './overlay-difference.ts';
 import { treeDifference } from './tree-difference.ts';

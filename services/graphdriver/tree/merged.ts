@@ -1,6 +1,6 @@
 import { type BigIntStats, readdirSync } from 'node:fs';
-import { type ByteString, toBytes } from '../archive/bytes.ts';
-import { statAtPath } from './directory.ts';
+import { type ByteString, toBytes } from '../../../kit/archive/bytes.ts';
+import { statAtPath } from '../../../kit/archive/directory.ts';
 import { isOpaque, isOverlayWhiteout } from './overlay-marks.ts';
 
 /**

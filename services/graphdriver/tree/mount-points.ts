@@ -1,5 +1,5 @@
 import type { BigIntStats } from 'node:fs';
-import type { ByteString } from '../archive/bytes.ts';
+import type { ByteString } from '../../../kit/archive/bytes.ts';
 
 /** Added paths that are no difference. */
 export interface Ignored {

@@ -1,7 +1,7 @@
+import type { ByteString } from '../../../kit/archive/bytes.ts';
+import { ifThere, joined, namesIn, openChild, openRoot, pathAt, statAt } from '../../../kit/archive/directory.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
-import type { ByteString } from '../archive/bytes.ts';
 import type { Difference } from './difference.ts';
-import { ifThere, joined, namesIn, openChild, openRoot, pathAt, statAt } from './directory.ts';
 import { type MergedDirectory, mergedDirectory } from './merged.ts';
 import type { Ignored } from './mount-points.ts';
 import { isOpaque, isOverlayWhiteout } from './overlay-marks.ts';

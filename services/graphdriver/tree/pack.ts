@@ -1,7 +1,7 @@
-import type { ByteString } from '../archive/bytes.ts';
-import { endBlocks, padBlock, writeHeader } from '../archive/tar-writer.ts';
+import type { ByteString } from '../../../kit/archive/bytes.ts';
+import { inFrames, packMember } from '../../../kit/archive/pack.ts';
+import { endBlocks, writeHeader } from '../../../kit/archive/tar-writer.ts';
 import { whiteoutOf } from '../archive/whiteout.ts';
-import { openContents } from './contents.ts';
 import type { DifferenceSource } from './difference.ts';
 import { membersOf } from './members.ts';
 
@@ -11,19 +11,8 @@ const frameSize = 1024 * 1024;
  * A layer's difference as a tar archive with OCI whiteouts, in frames of at most 1 MiB. Left out: sockets, and files whose
  * names would be read as whiteouts.
  */
-export function* packDifference(source: DifferenceSource): Generator<Buffer, void> {
-  let pieces: Buffer[] = [];
-  let length = 0;
-  for (const piece of packed(source)) {
-    if (length + piece.length > frameSize) {
-      yield Buffer.concat(pieces);
-      pieces = [];
-      length = 0;
-    }
-    pieces.push(piece);
-    length += piece.length;
-  }
-  yield Buffer.concat(pieces);
+export function packDifference(source: DifferenceSource): Generator<Buffer, void> {
+  return inFrames(packed(source), frameSize);
 }
 
 function* packed(source: DifferenceSource): Generator<Buffer, void> {
@@ -31,22 +20,8 @@ function* packed(source: DifferenceSource): Generator<Buffer, void> {
     const path = member.kind === 'deleted' ? member.path : member.entry.path;
     const slash = path.lastIndexOf('/') + 1;
     const name = path.slice(slash);
-    if (member.kind === 'deleted') {
-      yield whiteout(path.slice(0, slash) + whiteoutOf(name));
-      continue;
-    }
-    if (name.startsWith('.wh.')) continue;
-    const { entry, found } = member;
-    if (entry.kind !== 'file') {
-      yield writeHeader(entry);
-      continue;
-    }
-    using contents = openContents(found);
-    if (contents === undefined) continue;
-    const { size } = contents;
-    yield writeHeader({ ...entry, size });
-    yield* contents.pieces();
-    yield padBlock(size);
+    if (member.kind === 'deleted') yield whiteout(path.slice(0, slash) + whiteoutOf(name));
+    else if (!name.startsWith('.wh.')) yield* packMember(member.entry, member.found);
   }
   yield endBlocks();
 }

@@ -1,8 +1,8 @@
 import type { BigIntStats } from 'node:fs';
+import type { ByteString } from '../../../kit/archive/bytes.ts';
+import { ifThere, joined, linkTargetAt, namesIn, openChild, openRoot, statAt } from '../../../kit/archive/directory.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
-import type { ByteString } from '../archive/bytes.ts';
 import type { Difference } from './difference.ts';
-import { ifThere, joined, linkTargetAt, namesIn, openChild, openRoot, statAt } from './directory.ts';
 import type { Ignored } from './mount-points.ts';
 
 /** The difference between two whole trees, for drivers that keep every layer whole. No parent: all of it is added. */

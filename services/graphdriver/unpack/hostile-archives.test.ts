@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { archiveOf, memberBytes } from '../../../kit/archive/archive.fixture.ts';
+import { BadArchive, type EntryKind } from '../../../kit/archive/entry.ts';
+import { createTarReader } from '../../../kit/archive/tar-reader.ts';
+import { endBlocks } from '../../../kit/archive/tar-writer.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
-import { archiveOf, memberBytes } from '../archive/archive.fixture.ts';
-import { BadArchive, type EntryKind } from '../archive/entry.ts';
-import { createTarReader } from '../archive/tar-reader.ts';
-import { endBlocks } from '../archive/tar-writer.ts';
-import { createUnpacker } from './unpacker.ts';
+import { createLayerUnpacker } from './unpacker.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root: owners and device nodes are set';
 
@@ -39,7 +39,7 @@ function tryArchive(archive: Buffer, whiteouts: 'overlay' | 'in place'): boolean
     mkdirSync(join(directory, 'outside'));
     writeFileSync(join(directory, 'outside/secret'), 'secret');
     try {
-      using unpacker = createUnpacker({ root, whiteouts, lowers: [] });
+      using unpacker = createLayerUnpacker({ root, whiteouts, lowers: [] });
       const reader = createTarReader(unpacker, limits);
       reader.write(archive);
       reader.end();

@@ -12,10 +12,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { archiveOf, type Member } from '../archive/archive.fixture.ts';
-import { BadArchive } from '../archive/entry.ts';
-import { createTarReader } from '../archive/tar-reader.ts';
-import { createUnpacker, type Unpacked, type UnpackTarget } from './unpacker.ts';
+import { archiveOf, type Member } from '../../../kit/archive/archive.fixture.ts';
+import { BadArchive } from '../../../kit/archive/entry.ts';
+import { createTarReader } from '../../../kit/archive/tar-reader.ts';
+import { createLayerUnpacker, type Unpacked, type UnpackTarget } from './unpacker.ts';
 
 export interface Box {
   /** The layer. */
@@ -35,7 +35,7 @@ export function box(t: TestContext): Box {
 }
 
 export function unpack(root: string, members: Member[], options: Partial<UnpackTarget> = {}): Unpacked {
-  using unpacker = createUnpacker({ root, whiteouts: 'overlay', lowers: [], ...options });
+  using unpacker = createLayerUnpacker({ root, whiteouts: 'overlay', lowers: [], ...options });
   const reader = createTarReader(unpacker);
   reader.write(archiveOf(...members));
   reader.end();

@@ -1,9 +1,9 @@
+import { type ByteString, toBytes } from '../../../kit/archive/bytes.ts';
+import type { Directories } from '../../../kit/archive/directories.ts';
+import { inChild, namesIn, pathAt, statAt } from '../../../kit/archive/directory.ts';
 import { mknodAt, rmdirAt, unlinkAt } from '../../../kit/linux/directory-entries.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
-import { type ByteString, toBytes } from '../archive/bytes.ts';
-import { inChild, namesIn, pathAt, statAt } from '../tree/directory.ts';
 import { isOverlayWhiteout, makeOpaque } from '../tree/overlay-marks.ts';
-import type { Directories } from './directories.ts';
 
 /**
  * What a layer's whiteouts do to the tree that it is unpacked into. They are about the layers below only: what the same

@@ -1,5 +1,5 @@
-import type { ByteString } from '../archive/bytes.ts';
-import type { ArchiveLimits } from '../archive/limits.ts';
+import type { ByteString } from '../../../kit/archive/bytes.ts';
+import type { ArchiveLimits } from '../../../kit/archive/limits.ts';
 import type { DifferenceSource } from '../tree/difference.ts';
 import type { Unpacked, UnpackTarget } from '../unpack/unpacker.ts';
 

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
+import { toText } from '../../../kit/archive/bytes.ts';
+import { BadArchive } from '../../../kit/archive/entry.ts';
 import { messageOf } from '../../../kit/errors.ts';
-import { toText } from '../archive/bytes.ts';
-import { BadArchive } from '../archive/entry.ts';
 import type { Failure, FromWorker, JobName, Jobs, ToWorker } from './jobs.ts';
 
 /** A job's side of the conversation. */

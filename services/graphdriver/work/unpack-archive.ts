@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, read } from 'node:fs';
 import { promisify } from 'node:util';
+import { toBytes } from '../../../kit/archive/bytes.ts';
+import { inflate } from '../../../kit/archive/inflate.ts';
+import { createTarReader } from '../../../kit/archive/tar-reader.ts';
 import { closeDescriptor, OpenFlag, openDescriptor } from '../../../kit/linux/libc.ts';
 import { openBeneath } from '../../../kit/linux/openat2.ts';
 import { syncFilesystem } from '../../../kit/linux/sync-filesystem.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
-import { toBytes } from '../archive/bytes.ts';
-import { inflate } from '../archive/inflate.ts';
-import { createTarReader } from '../archive/tar-reader.ts';
-import { createUnpacker } from '../unpack/unpacker.ts';
+import { createLayerUnpacker } from '../unpack/unpacker.ts';
 import type { UnpackRequest, UnpackResult } from './jobs.ts';
 import { type JobContext, NoArchive } from './run-job.ts';
 
@@ -22,7 +22,7 @@ export async function unpackArchive(
 ): Promise<UnpackResult> {
   const stored = archive === 'input' ? inputBytes(context) : fileBytes(archive.dataRoot, archive.path);
   const hash = createHash('sha256');
-  using unpacker = createUnpacker(target);
+  using unpacker = createLayerUnpacker(target);
   const reader = createTarReader(unpacker, limits);
   for await (const piece of inflate(stored)) {
     hash.update(piece);

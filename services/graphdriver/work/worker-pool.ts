@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { fromText } from '../archive/bytes.ts';
-import { BadArchive } from '../archive/entry.ts';
+import { fromText } from '../../../kit/archive/bytes.ts';
+import { BadArchive } from '../../../kit/archive/entry.ts';
 import { errors } from '../errors.ts';
 import type { Failure, FromWorker, JobName, Jobs, ToWorker } from './jobs.ts';
 import { Cancelled, NoArchive } from './run-job.ts';

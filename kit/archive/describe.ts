@@ -1,9 +1,9 @@
 import type { BigIntStats } from 'node:fs';
-import { majorOf, minorOf } from '../../../kit/linux/files.ts';
-import { createXattrs } from '../../../kit/linux/xattr.ts';
-import type { ByteString } from '../archive/bytes.ts';
-import type { ArchiveEntry, EntryKind } from '../archive/entry.ts';
+import { majorOf, minorOf } from '../linux/files.ts';
+import { createXattrs } from '../linux/xattr.ts';
+import type { ByteString } from './bytes.ts';
 import { linkTargetAt, pathAt } from './directory.ts';
+import type { ArchiveEntry, EntryKind } from './entry.ts';
 
 const xattrs = createXattrs();
 

@@ -1,8 +1,8 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
-import { closeDescriptor, OpenFlag, openDescriptor } from '../../../kit/linux/libc.ts';
-import { openBeneath } from '../../../kit/linux/openat2.ts';
-import { hasCode } from '../../../kit/linux/system-error.ts';
-import { type ByteString, toBytes } from '../archive/bytes.ts';
+import { closeDescriptor, OpenFlag, openDescriptor } from '../linux/libc.ts';
+import { openBeneath } from '../linux/openat2.ts';
+import { hasCode } from '../linux/system-error.ts';
+import { type ByteString, toBytes } from './bytes.ts';
 
 /**
  * Directories of trees that containers write. They are worked on through descriptors, one name at a time, because a

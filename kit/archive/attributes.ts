@@ -1,10 +1,10 @@
 import { fchmodSync, fchownSync } from 'node:fs';
-import { chmodAt, chownAt, utimesAt } from '../../../kit/linux/directory-entries.ts';
-import { hasCode } from '../../../kit/linux/system-error.ts';
-import { createXattrs } from '../../../kit/linux/xattr.ts';
-import { type ByteString, toBytes } from '../archive/bytes.ts';
-import { type ArchiveEntry, BadArchive, type Timestamp } from '../archive/entry.ts';
-import { pathAt } from '../tree/directory.ts';
+import { chmodAt, chownAt, utimesAt } from '../linux/directory-entries.ts';
+import { hasCode } from '../linux/system-error.ts';
+import { createXattrs } from '../linux/xattr.ts';
+import { type ByteString, toBytes } from './bytes.ts';
+import { pathAt } from './directory.ts';
+import { type ArchiveEntry, BadArchive, type Timestamp } from './entry.ts';
 
 const xattrs = createXattrs();
 

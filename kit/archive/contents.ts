@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
-import { OpenFlag } from '../../../kit/linux/libc.ts';
-import { openBeneath } from '../../../kit/linux/openat2.ts';
-import { toBytes } from '../archive/bytes.ts';
+import { OpenFlag } from '../linux/libc.ts';
+import { openBeneath } from '../linux/openat2.ts';
+import { toBytes } from './bytes.ts';
 import type { Found } from './describe.ts';
 import { ifThere } from './directory.ts';
 
