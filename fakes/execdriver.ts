@@ -75,7 +75,7 @@ function open(life: Life<ContainerMemory>, probe: Partial<ProbeResponse>): Opene
       life.service(ControlServiceDefinition, control, { serving: true }),
       life.service(HostServiceDefinition, { probe: async () => hostOf(life.bootId, probe) }, { serving: true }),
       life.service(ProcessServiceDefinition, processService(life, store, init.needed)),
-      life.service(ExecServiceDefinition, execService(life, execs, init.needed)),
+      life.service(ExecServiceDefinition, execService(life, execs, store, init.needed)),
       life.service(UsageServiceDefinition, usageService(life, store, execs, init.needed)),
       life.service(StreamServiceDefinition, {
         async *attach(requests, { signal }) {
@@ -104,6 +104,11 @@ function hostOf(bootId: string, probe: Partial<ProbeResponse>): ProbeResponse {
     cpuset: true,
     pidsLimit: true,
     blkio: true,
+    memoryReservation: true,
+    blkioWeight: true,
+    blkioWeightDevice: true,
+    blkioThrottle: true,
+    cgroupNamespaces: true,
     freezer: true,
     seccomp: true,
     bootId,

@@ -16,6 +16,7 @@ export interface Body {
   long(name: string): bigint;
   integers(name: string): number[];
   texts(name: string): string[];
+  textLists(name: string): string[][];
   /** Undefined when absent or null: where that differs from an empty list. */
   optionalTexts(name: string): string[] | undefined;
   /** A text, a list of texts, or nothing: `Cmd` and `Entrypoint`. */
@@ -66,6 +67,7 @@ function fieldsBody(fields: Fields, where: string): Body {
   const isInteger = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value);
   const isIntegers = (value: unknown): value is number[] => Array.isArray(value) && value.every(isInteger);
   const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
+  const isTextLists = (value: unknown): value is string[][] => Array.isArray(value) && value.every(isTexts);
   const isList = (value: unknown): value is unknown[] => Array.isArray(value);
   const isTextMap = (value: unknown): value is Record<string, string> =>
     isObject(value) && Object.values(value).every(isText);
@@ -88,6 +90,7 @@ function fieldsBody(fields: Fields, where: string): Body {
     long: (name) => BigInt(readInteger(name) ?? 0),
     integers: (name) => read(name, 'a list of whole numbers', isIntegers) ?? [],
     texts: (name) => read(name, 'a list of texts', isTexts) ?? [],
+    textLists: (name) => read(name, 'a list of lists of texts', isTextLists) ?? [],
     optionalTexts: (name) => read(name, 'a list of texts', isTexts),
     command(name) {
       const value = get(name);

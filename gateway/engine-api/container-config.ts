@@ -49,8 +49,12 @@ export function hostConfig(body: Body): HostConfig {
   const restart = body.object('RestartPolicy');
   const log = body.object('LogConfig');
   const [rows, columns] = consoleSize(body);
-  body.refuseSet('DeviceRequests', 'Cgroup', 'CpuRealtimePeriod', 'CpuRealtimeRuntime', 'CpuCount', 'CpuPercent');
-  if (!['', 'default'].includes(body.text('Isolation'))) body.refuseSet('Isolation');
+  body.refuseSet('Cgroup');
+  refuseDeviceRequests(body.objects('DeviceRequests'));
+  const isolation = body.text('Isolation');
+  if (!['', 'default'].includes(isolation.toLowerCase())) {
+    throw new BadRequest(`invalid isolation (${isolation}): linux only supports 'default'`);
+  }
   return {
     binds: body.texts('Binds'),
     mounts: body.objects('Mounts').map(mountConfig),
@@ -106,6 +110,16 @@ export function hostConfig(body: Body): HostConfig {
     consoleRows: rows,
     consoleColumns: columns,
   };
+}
+
+/** `--gpus` and CDI names: no driver of such devices is here. */
+function refuseDeviceRequests(requests: readonly Body[]): void {
+  const [request] = requests;
+  if (request === undefined) return;
+  const capabilities = request.textLists('Capabilities').map((all) => `[${all.join(' ')}]`);
+  throw new BadRequest(
+    `could not select device driver ${JSON.stringify(request.text('Driver'))} with capabilities: [${capabilities.join(' ')}]`,
+  );
 }
 
 /** NetworkingConfig.EndpointsConfig. */

@@ -36,6 +36,11 @@ export const errors = defineErrors('execdriver', {
       `container ${m.id} was started as generation ${m.newest} already; ${m.generation} is an older one`,
   },
   notRunning: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is not running` },
+  joinedNotRunning: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { id: string; namespace: string }) =>
+      `failed to join ${m.namespace} namespace: container ${m.id} is not running`,
+  },
   running: {
     code: 'FAILED_PRECONDITION',
     message: (m: { id: string }) => `container ${m.id} is running: stop it before removing it`,
@@ -73,6 +78,6 @@ export const errors = defineErrors('execdriver', {
   },
   logsUnreadable: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { driver: string }) => `configured logging driver does not support reading: ${m.driver}`,
+    message: () => 'configured logging driver does not support reading',
   },
 });

@@ -11,6 +11,8 @@ export interface Paths {
   readonly logs: string;
   bundleOf(id: string): string;
   execOf(exec: string): string;
+  /** A tmpfs for /dev/shm of containers that share it. */
+  shmOf(id: string): string;
   /** The monitor writes the exit code here. */
   exitFileOf(id: string): string;
   logDirectoryOf(id: string): string;
@@ -30,6 +32,7 @@ export function makePaths(dataRoot: string, execRoot: string): Paths {
     logs,
     bundleOf: (id) => join(bundles, id),
     execOf: (exec) => join(execs, exec),
+    shmOf: (id) => join(bundles, id, 'shm'),
     exitFileOf: (id) => join(exits, id),
     logDirectoryOf: (id) => join(logs, id),
     logFileOf: (id) => join(logs, id, logFile),

@@ -79,7 +79,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     }
   }
   const identity = { version: programVersion(), dataRoot, execRoot };
-  const host = { probe: async () => probeHost(readHierarchies()) };
+  const host = { probe: async () => probeHost(readHierarchies(), estate.facts.capabilities) };
   const isOpen = sessions.current !== undefined;
   served = await serve({
     ...config,

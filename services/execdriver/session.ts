@@ -86,7 +86,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
   for (const warning of warnings) log.warn(warning);
   const hierarchies = readHierarchies();
   const monitorCgroup = openMonitorCgroup(hierarchies, `${cgroupHome}/conmon`);
-  const remains = openRemains({ paths, hierarchies, runtimes, cgroupHome });
+  const remains = openRemains({ paths, hierarchies, runtimes, mounts: estate.mounts, cgroupHome });
   const clearEnded = (container: Container) => {
     const { id, generation } = container.record;
     const work = queue.run(id, async () => {

@@ -16,6 +16,7 @@ import { newRecord } from './new-record.ts';
 import type { ContainerRecord } from './record.ts';
 import type { Commit } from './repository.ts';
 import { checkConfig } from './validate.ts';
+import { networkWarnings } from './validate-isolation.ts';
 import { checkResources } from './validate-resources.ts';
 
 type Settle = (outcome: CreateContainerResponse) => Commit<CreateContainerResponse>;
@@ -53,6 +54,7 @@ async function create(
   if (config.image === '') throw errors.badConfig({ field: 'config.image', problem: 'no image specified' });
   checkConfig(config, asked, engine.facts);
   const { resources, warnings } = checkResources(asked, engine.facts.host);
+  warnings.push(...networkWarnings(asked, engine.facts.host));
   const host = { ...asked, resources };
   const planned = planMounts(id, host, config.volumes, repository.find);
   const links = host.links.map(parseLink).map(({ child, alias }) => ({ alias, child: repository.find(child).id }));

@@ -232,7 +232,7 @@ test('resources that cannot be are refused; those that the kernel lacks are left
   assert.throws(() => check({ memorySwap: 8 * mib }), /You should always set the Memory limit/);
   assert.throws(
     () => check({ nanoCpus: 3e9 }),
-    /Range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available/,
+    /range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available/,
   );
   assert.throws(() => check({ cpusetCpus: '0-' }), /Invalid value 0- for cpuset cpus/);
   assert.equal(check({ memory: 8 * mib }).resources?.memorySwap, 16 * mib);

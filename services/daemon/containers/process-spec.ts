@@ -86,6 +86,13 @@ export function specResources(resources: ContainerResources): Resources {
     cpusetMems: resources.cpusetMems,
     pidsLimit: resources.pidsLimit,
     blkioWeight: resources.blkioWeight,
+    cpuRealtimePeriod: resources.cpuRealtimePeriod,
+    cpuRealtimeRuntime: resources.cpuRealtimeRuntime,
+    blkioWeightDevices: resources.blkioWeightDevices,
+    blkioReadBps: resources.blkioReadBps,
+    blkioWriteBps: resources.blkioWriteBps,
+    blkioReadIops: resources.blkioReadIops,
+    blkioWriteIops: resources.blkioWriteIops,
   };
 }
 

@@ -74,7 +74,7 @@ function updated(
   { resources: asked, restartPolicy }: UpdateContainerRequest,
 ): { hostConfig: HostConfig; warnings: string[] } {
   const merged = mergeResources(hostConfig.resources ?? ContainerResources.create(), asked);
-  const { resources, warnings } = checkResources({ ...hostConfig, resources: merged }, engine.facts.host);
+  const { resources, warnings } = checkResources({ ...hostConfig, resources: merged }, engine.facts.host, true);
   const changed = { ...hostConfig, resources };
   if (restartPolicy === undefined || restartPolicy.name === '') return { hostConfig: changed, warnings };
   if (hostConfig.autoRemove && restartPolicy.name !== 'no') {

@@ -1,12 +1,11 @@
-import { capabilityNames } from '../../../kit/linux/capabilities.ts';
 import type { ContainerConfig, HostConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
 import type { EngineFacts } from '../daemon.ts';
 import { errors } from '../errors.ts';
 import { parseLink } from './linked.ts';
 import { isDefaultNetwork, parseExtraHost } from './network-plan.ts';
 import { parsePort, planPorts } from './port-plan.ts';
-import { confinementOf } from './security-options.ts';
 import { signalNumber } from './signals.ts';
+import { checkIsolation } from './validate-isolation.ts';
 
 const refuse = (field: string, problem: string) => errors.badConfig({ field, problem });
 
@@ -21,7 +20,10 @@ export function checkConfig(config: ContainerConfig, host: HostConfig, facts: En
     if (entry === '' || entry.startsWith('=')) throw refuse('env', `invalid environment variable: ${entry}`);
     if (entry.includes('\0')) throw refuse('env', 'invalid environment variable: it contains a NUL byte');
   }
-  if (hostname.length > 64) throw refuse('hostname', `invalid hostname: ${hostname}: longer than 64 characters`);
+  // The kernel's HOST_NAME_MAX.
+  if (Buffer.byteLength(hostname) > 64) {
+    throw refuse('hostname', `hostname ${JSON.stringify(hostname)} is too long (maximum 64 bytes)`);
+  }
   if (stopSignal !== '') signalNumber(stopSignal);
   if (stopTimeoutS !== undefined && stopTimeoutS < -1)
     throw refuse('stop_timeout_s', `invalid stop timeout: ${stopTimeoutS}`);
@@ -29,9 +31,7 @@ export function checkConfig(config: ContainerConfig, host: HostConfig, facts: En
   planPorts(host, exposedPorts);
   for (const entry of host.extraHosts) parseExtraHost(entry);
   for (const link of host.links) parseLink(link);
-  confinementOf(host);
-  checkCapabilities('cap_add', 'CapAdd', host.capAdd);
-  checkCapabilities('cap_drop', 'CapDrop', host.capDrop);
+  checkIsolation(config, host, facts.host);
   checkHealth(config);
   checkRestartPolicy(host);
   checkModes(host, facts);
@@ -39,17 +39,6 @@ export function checkConfig(config: ContainerConfig, host: HostConfig, facts: En
   const { oomScoreAdj } = host;
   if (oomScoreAdj !== undefined && (oomScoreAdj < -1000 || oomScoreAdj > 1000)) {
     throw refuse('oom_score_adj', `Invalid value ${oomScoreAdj}, range for oom score adj is [-1000, 1000]`);
-  }
-}
-
-const capabilities: readonly string[] = capabilityNames;
-
-function checkCapabilities(field: string, shown: string, names: readonly string[]): void {
-  for (const each of names) {
-    const name = each.toUpperCase();
-    const full = name.startsWith('CAP_') ? name : `CAP_${name}`;
-    if (name !== 'ALL' && !capabilities.includes(full))
-      throw refuse(field, `invalid ${shown}: unknown capability: "${full}"`);
   }
 }
 
@@ -89,11 +78,6 @@ const logDrivers = ['', 'json-file', 'local', 'none'];
 
 function checkModes(host: HostConfig, facts: EngineFacts): void {
   const { networkMode, runtime, logConfig } = host;
-  if (networkMode === 'container:') throw refuse('network_mode', 'invalid network mode: container: needs a container');
-  const hasPorts = Object.keys(host.portBindings).length > 0 || host.publishAllPorts;
-  if (networkMode.startsWith('container:') && hasPorts) {
-    throw refuse('network_mode', 'conflicting options: port publishing and the container type network mode');
-  }
   if (host.links.length > 0 && !isDefaultNetwork(networkMode)) {
     throw refuse('links', 'conflicting options: links are only supported on the default bridge network');
   }

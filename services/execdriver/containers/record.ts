@@ -27,6 +27,8 @@ export interface Terms {
   containerName: string;
   runtime: string;
   cgroup: string;
+  /** Where on the host others that join its IPC find /dev/shm; empty, or of an earlier version, absent: it is its own alone. */
+  shm?: string;
   tty: boolean;
   additionalGroups: readonly string[];
   limitsMemory: boolean;

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Mounts } from '../../../kit/linux/mounts.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { childCgroups, removeCgroup } from '../cgroups/tree.ts';
 import type { Paths } from '../paths.ts';
@@ -18,15 +19,18 @@ export function openRemains(parts: {
   paths: Paths;
   hierarchies: Hierarchies;
   runtimes: Runtimes;
+  mounts: Mounts;
   /** The engine's own, in which what has a container's name is a container of ours: `/longshore-1f2e`. */
   cgroupHome: string;
 }): Remains {
-  const { paths, hierarchies, runtimes, cgroupHome } = parts;
+  const { paths, hierarchies, runtimes, mounts, cgroupHome } = parts;
   return {
     async clear({ id, runtime, cgroup }) {
       // First the processes: nothing else may be taken from under them.
       await removeCgroup(hierarchies, cgroup);
       await (await runtimes.find(runtime))?.remove(id);
+      // Those who joined it keep it by their own mount.
+      mounts.unmount(paths.shmOf(id), { detach: true });
       removeTree(paths.bundleOf(id));
       rmSync(paths.exitFileOf(id), { force: true });
     },

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isServiceError } from '../../../kit/errors.ts';
+import type { Mounts } from '../../../kit/linux/mounts.ts';
 import { startTimeOf } from '../../../kit/linux/process.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { Records } from '../../../kit/records.ts';
@@ -28,6 +29,7 @@ import type { Exits } from './exits.ts';
 import { processExit } from './process-exit.ts';
 import type { ContainerRecord, ContainerRecords, Terms } from './record.ts';
 import type { Remains } from './remains.ts';
+import { makeSharedMemory, sharedMemoryOf } from './shared-memory.ts';
 import { startError } from './start-error.ts';
 import { termsOf } from './terms.ts';
 
@@ -45,6 +47,7 @@ export interface StartParts {
   stray: StrayControllers;
   facts: EngineFacts;
   paths: Paths;
+  mounts: Mounts;
   bootId: string;
   cgroupParent: string;
   defaultUlimits: readonly Wish[];
@@ -83,7 +86,7 @@ export async function startContainer(parts: StartParts, request: StartRequest, s
 async function start(parts: StartParts, request: StartRequest, settle: Settle): Promise<void> {
   const { id, generation, spec } = request;
   const runtime = await parts.runtimes.get(spec.runtime);
-  const terms = termsOf(id, spec, runtime.name, parts.cgroupParent);
+  const terms = termsOf(id, spec, runtime.name, parts.cgroupParent, sharedMemoryOf(parts, id, spec));
   const oci = await translate(parts, spec, terms);
   const size = spec.tty ? parts.attachments.sizeOf(id) : undefined;
   if (size) oci.process.consoleSize = { height: size.rows, width: size.columns };
@@ -94,7 +97,7 @@ async function start(parts: StartParts, request: StartRequest, settle: Settle): 
   parts.containers.set(id, container);
   try {
     for (const warning of parts.stray.claim()) parts.log.warn(warning);
-    const { initPid, monitorPid } = await create(parts, container, runtime, oci);
+    const { initPid, monitorPid } = await create(parts, container, runtime, oci, spec);
     parts.attachments.joinWaiting(container);
     await runtime.start(id);
     const running: ContainerRecord = {
@@ -150,18 +153,20 @@ async function translate(parts: StartParts, spec: ContainerSpec, terms: Terms): 
     users: readUserFiles(spec.rootPath),
     initBinary: usesInit ? await findInitBinary() : undefined,
     findInit: (id) => containers.get(id)?.pid,
+    shm: terms.shm ?? '',
   });
   await ensureBindSources(spec.mounts);
   ensureWorkingDirectory(spec.rootPath, oci.process.cwd);
   return oci;
 }
 
-async function create(parts: StartParts, container: Container, runtime: Runtime, oci: OciSpec) {
+async function create(parts: StartParts, container: Container, runtime: Runtime, oci: OciSpec, spec: ContainerSpec) {
   const { paths } = parts;
   const { id, terms } = container.record;
   const bundle = paths.bundleOf(id);
   mkdirSync(bundle, { recursive: true, mode: 0o700 });
   if (terms.logDriver !== 'none') mkdirSync(paths.logDirectoryOf(id), { recursive: true, mode: 0o700 });
+  if (spec.ipcMode === 'shareable') makeSharedMemory(parts, id, spec.shmSize);
   const prepared = runtime.prepare(oci);
   writeFileSync(join(bundle, 'config.json'), encodeSpec(prepared), { mode: 0o600 });
 

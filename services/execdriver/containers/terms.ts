@@ -10,7 +10,7 @@ const defaultMaxFiles = 3;
 const keptDrivers = ['', 'json-file', 'local'];
 
 /** What of a spec matters after the start. Throws BAD_SPEC. */
-export function termsOf(id: string, spec: ContainerSpec, runtime: string, engineParent: string): Terms {
+export function termsOf(id: string, spec: ContainerSpec, runtime: string, engineParent: string, shm: string): Terms {
   const driver = spec.log?.driver ?? '';
   if (driver !== 'none' && !keptDrivers.includes(driver)) {
     const detail = `unknown log driver ${JSON.stringify(driver)}: json-file, local and none are kept here`;
@@ -22,6 +22,7 @@ export function termsOf(id: string, spec: ContainerSpec, runtime: string, engine
     runtime,
     cgroup: posix.join('/', spec.cgroupParent.replaceAll('..', '') || engineParent, id),
     additionalGroups: spec.additionalGroups,
+    shm,
     limitsMemory: (spec.resources?.memory ?? 0) > 0,
     tty: spec.tty,
     openStdin: spec.openStdin,

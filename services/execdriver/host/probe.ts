@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, machine, release, totalmem } from 'node:os';
 import { bootId } from '../../../kit/linux/process.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
+import { weightFiles } from '../spec/facts.ts';
 
 /** What the kernel of this host can do for containers. */
 export interface HostProbe {
@@ -26,10 +27,21 @@ export interface HostProbe {
   ipv4Forwarding: boolean;
   warnings: string[];
   hostname: string;
+  memoryReservation: boolean;
+  memorySwappiness: boolean;
+  oomKillDisable: boolean;
+  cpuRealtime: boolean;
+  blkioWeight: boolean;
+  blkioWeightDevice: boolean;
+  blkioThrottle: boolean;
+  cgroupNamespaces: boolean;
+  cpusAvailable: string;
+  memsAvailable: string;
+  capabilities: string[];
 }
 
 /** Looks at the files that would be written, not at versions. */
-export function probeHost(hierarchies: Hierarchies): HostProbe {
+export function probeHost(hierarchies: Hierarchies, capabilities: readonly string[]): HostProbe {
   const v2 = hierarchies.layout === 'v2';
   // Files of a limit are in every cgroup but the unified root: there the controller's being offered says it.
   const has = (controller: string, file: string) => {
@@ -38,6 +50,12 @@ export function probeHost(hierarchies: Hierarchies): HostProbe {
     if (!v2) return existsSync(`${root}/${file}`);
     return hierarchies.all.some(({ controllers }) => controllers.includes(controller));
   };
+  const hasOnly1 = (controller: string, file: string) => !v2 && has(controller, file);
+  const cpusetFile = (name: string) => {
+    const root = hierarchies.directoryOf('cpuset', '');
+    return root === undefined ? '' : readOr(`${root}/cpuset.${v2 ? `${name}.effective` : `effective_${name}`}`).trim();
+  };
+  const weighs = v2 ? has('io', '') : weightFiles.some((file) => has('blkio', file));
   const memoryLimit = has('memory', 'memory.limit_in_bytes') && has('memory', 'memory.soft_limit_in_bytes');
   const found = {
     cgroupLayout: hierarchies.layout,
@@ -52,6 +70,17 @@ export function probeHost(hierarchies: Hierarchies): HostProbe {
     seccomp: /^Seccomp:/m.test(readOr('/proc/self/status')),
     apparmor: readOr('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     selinux: existsSync('/sys/fs/selinux/enforce'),
+    memoryReservation: has('memory', 'memory.soft_limit_in_bytes'),
+    memorySwappiness: hasOnly1('memory', 'memory.swappiness'),
+    oomKillDisable: hasOnly1('memory', 'memory.oom_control'),
+    cpuRealtime: hasOnly1('cpu', 'cpu.rt_period_us'),
+    blkioWeight: weighs,
+    blkioWeightDevice: weighs,
+    blkioThrottle: has(v2 ? 'io' : 'blkio', 'blkio.throttle.read_bps_device'),
+    cgroupNamespaces: existsSync('/proc/self/ns/cgroup'),
+    cpusAvailable: cpusetFile('cpus'),
+    memsAvailable: cpusetFile('mems'),
+    capabilities: [...capabilities],
     ipv4Forwarding: readOr('/proc/sys/net/ipv4/ip_forward').trim() === '1',
   };
   return {
@@ -67,13 +96,22 @@ export function probeHost(hierarchies: Hierarchies): HostProbe {
   };
 }
 
+type Found = Pick<
+  HostProbe,
+  | 'memoryLimit'
+  | 'swapLimit'
+  | 'cpuShares'
+  | 'cpuQuota'
+  | 'cpuset'
+  | 'pidsLimit'
+  | 'blkio'
+  | 'freezer'
+  | 'seccomp'
+  | 'ipv4Forwarding'
+>;
+
 /** The words are Docker's: people look for them. */
-function warningsFor(
-  found: Omit<
-    HostProbe,
-    'warnings' | 'bootId' | 'kernelVersion' | 'operatingSystem' | 'architecture' | 'cpus' | 'memoryTotal' | 'hostname'
-  >,
-): string[] {
+function warningsFor(found: Found): string[] {
   const lacks: [boolean, string][] = [
     [found.memoryLimit, 'WARNING: No memory limit support'],
     [found.swapLimit, 'WARNING: No swap limit support'],

@@ -32,6 +32,7 @@ const around: Surroundings = {
   users: { passwd: 'root:x:0:0::/root:/bin/sh\n', group: undefined },
   initBinary: undefined,
   findInit: (id) => (id === 'other' ? 77 : undefined),
+  shm: '',
 };
 
 function translate(parts: Parts = {}, more: Partial<EngineFacts> = {}): Promise<OciSpec> {
@@ -218,7 +219,7 @@ suite('what a container is given, as Docker gives it', () => {
     assert.deepEqual(await names({ networkNamespacePath: '/n' }), ['mount', 'network=/n', 'uts', 'pid', 'ipc']);
     assert.deepEqual(await names({ pidMode: 'host', ipcMode: 'host', utsMode: 'host' }), ['mount']);
     assert.deepEqual(await names({ pidMode: 'container:other' }), ['mount', 'uts', 'pid=/proc/77/ns/pid', 'ipc']);
-    assert.match(await refusal({ pidMode: 'container:gone' }), /container gone is not running/);
+    assert.match(await refusal({ pidMode: 'container:gone' }), /failed to join PID namespace: container gone is not/);
     assert.match(await refusal({ ipcMode: 'what' }), /ipc_mode: invalid ipc mode: what/);
   });
 

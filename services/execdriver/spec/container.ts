@@ -25,6 +25,8 @@ export interface Surroundings {
   /** The host's init program; undefined when none was asked for. */
   initBinary: string | undefined;
   findInit: FindInit;
+  /** Where on the host its /dev/shm is, when others have it too; empty: it gets its own. */
+  shm: string;
 }
 
 const noConfinement: Confinement = {
@@ -51,6 +53,13 @@ const noLimits: Resources = {
   cpusetCpus: '',
   cpusetMems: '',
   blkioWeight: 0,
+  cpuRealtimePeriod: 0,
+  cpuRealtimeRuntime: 0,
+  blkioWeightDevices: [],
+  blkioReadBps: [],
+  blkioWriteBps: [],
+  blkioReadIops: [],
+  blkioWriteIops: [],
 };
 
 /** Translates what a user asked for into what an OCI runtime is given, as Docker does. Throws BAD_SPEC or UNKNOWN_USER. */
@@ -65,7 +74,7 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
   );
   const user = lookupUser(spec.user, spec.additionalGroups, around.users);
   const devices = await devicesFor(spec.devices, spec.deviceCgroupRules, confinement.privileged);
-  const { mounts, rootfsPropagation } = mountsFor(spec, confinement.privileged);
+  const { mounts, rootfsPropagation } = mountsFor(spec, confinement.privileged, around.shm);
   const seccomp = seccompFor(confinement, capabilities, facts);
   const sharesUts = spec.utsMode === 'host';
   if (around.initBinary !== undefined) {

@@ -25,6 +25,9 @@ export interface EngineFacts {
   thermalPaths: readonly string[];
 }
 
+/** Which files of version 1's root tell that cgroups have weights: BFQ's own is in every cgroup but the root. */
+export const weightFiles = ['blkio.weight', 'blkio.bfq.io_service_bytes'];
+
 /** `cgroupRoot` as a parameter so that tests can bring their own. */
 export async function readEngineFacts(cgroupRoot = '/sys/fs/cgroup'): Promise<EngineFacts> {
   const { bounding, permitted } = ownCapabilities();
@@ -38,8 +41,7 @@ export async function readEngineFacts(cgroupRoot = '/sys/fs/cgroup'): Promise<En
     oomScoreAdj: Number(await readFile('/proc/self/oom_score_adj', 'utf8')),
     cgroup2,
     countsSwap: cgroup2 ? existsSync('/proc/swaps') : existsSync(`${cgroupRoot}/memory/memory.memsw.limit_in_bytes`),
-    weighsBlockDevices:
-      cgroup2 || ['blkio.weight', 'blkio.bfq.weight'].some((file) => existsSync(`${cgroupRoot}/blkio/${file}`)),
+    weighsBlockDevices: cgroup2 || weightFiles.some((file) => existsSync(`${cgroupRoot}/blkio/${file}`)),
     thermalPaths: possibleCpus().map(thermalPath).filter(existsSync),
   };
 }

@@ -4,7 +4,8 @@ import type { ContainerSpec, Mount } from '../../../proto/gen/longshore/execdriv
 import { errors } from '../errors.ts';
 import type { OciMount } from './oci.ts';
 
-const defaultShmSize = 64 * 1024 * 1024;
+/** Bytes. */
+export const defaultShmSize = 64 * 1024 * 1024;
 
 const mount = (destination: string, type: string, source: string, options: string): OciMount => ({
   destination,
@@ -13,7 +14,7 @@ const mount = (destination: string, type: string, source: string, options: strin
   options: options.split(','),
 });
 
-function kernelMounts(spec: ContainerSpec): OciMount[] {
+function kernelMounts(spec: ContainerSpec, sharedShm: string): OciMount[] {
   const shm = `nosuid,noexec,nodev,mode=1777,size=${spec.shmSize || defaultShmSize}`;
   return [
     mount('/proc', 'proc', 'proc', 'nosuid,noexec,nodev'),
@@ -22,11 +23,11 @@ function kernelMounts(spec: ContainerSpec): OciMount[] {
     mount('/sys', 'sysfs', 'sysfs', 'nosuid,noexec,nodev,ro'),
     mount('/sys/fs/cgroup', 'cgroup', 'cgroup', 'ro,nosuid,noexec,nodev'),
     mount('/dev/mqueue', 'mqueue', 'mqueue', 'nosuid,noexec,nodev'),
-    ...(spec.ipcMode === 'none' ? [] : [spec.ipcMode === 'host' ? hostShm : mount('/dev/shm', 'tmpfs', 'shm', shm)]),
+    ...(spec.ipcMode === 'none' ? [] : [sharedShm ? shared(sharedShm) : mount('/dev/shm', 'tmpfs', 'shm', shm)]),
   ];
 }
 
-const hostShm = mount('/dev/shm', 'bind', '/dev/shm', 'rbind,rprivate');
+const shared = (source: string) => mount('/dev/shm', 'bind', source, 'rbind,rprivate');
 
 /** Stays writable in a read-only container: it is the container's own, or protected otherwise. */
 const neverReadOnly = ['/proc', '/dev/pts', '/dev/shm', '/dev/mqueue', '/dev'];
@@ -36,11 +37,11 @@ export interface Mounts {
   rootfsPropagation?: string;
 }
 
-/** The kernel's file systems where the user did not put something else, then the user's mounts, outer ones first. */
-export function mountsFor(spec: ContainerSpec, privileged: boolean): Mounts {
+/** `sharedShm`: where on the host /dev/shm is, if others have it too. The kernel's file systems where the user did not put something else, then the user's mounts, outer ones first. */
+export function mountsFor(spec: ContainerSpec, privileged: boolean, sharedShm = ''): Mounts {
   const wanted = [...spec.mounts].sort((a, b) => depth(a.destination) - depth(b.destination));
   const taken = new Set(wanted.map((entry) => entry.destination));
-  const standard = kernelMounts(spec)
+  const standard = kernelMounts(spec, sharedShm)
     .filter(({ destination }) => !taken.has(destination) && !(taken.has('/dev') && destination.startsWith('/dev/')))
     .map((entry) => (privileged && entry.destination.startsWith('/sys') ? without(entry, 'ro') : entry))
     .map((entry) =>

@@ -34,9 +34,6 @@ function shareable(
   if (!mode.startsWith('container:')) return isHost(field, mode, others) ? [] : [{ type }];
   const id = mode.slice('container:'.length);
   const pid = findInit(id);
-  if (pid === undefined) {
-    const detail = `failed to join ${type.toUpperCase()} namespace: container ${id} is not running`;
-    throw errors.badSpec({ field, detail });
-  }
+  if (pid === undefined) throw errors.joinedNotRunning({ id, namespace: type.toUpperCase() });
   return [{ type, path: `/proc/${pid}/ns/${type}` }];
 }

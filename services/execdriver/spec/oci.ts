@@ -98,9 +98,33 @@ export interface OciResources {
     swappiness?: number;
     disableOOMKiller?: boolean;
   };
-  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+  cpu?: {
+    shares?: number;
+    quota?: number;
+    period?: number;
+    realtimeRuntime?: number;
+    realtimePeriod?: number;
+    cpus?: string;
+    mems?: string;
+  };
   pids?: { limit: number };
-  blockIO?: { weight: number };
+  blockIO?: OciBlockIo;
+}
+
+export interface OciBlockIo {
+  weight?: number;
+  weightDevice?: { major: number; minor: number; weight: number }[];
+  throttleReadBpsDevice?: OciThrottle[];
+  throttleWriteBpsDevice?: OciThrottle[];
+  throttleReadIOPSDevice?: OciThrottle[];
+  throttleWriteIOPSDevice?: OciThrottle[];
+}
+
+/** Bytes, or operations, a second. */
+export interface OciThrottle {
+  major: number;
+  minor: number;
+  rate: number;
 }
 
 export interface OciSeccomp {

@@ -1,5 +1,6 @@
 import type { Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { errors } from '../errors.ts';
+import { blockIoFor } from './block-io.ts';
 import type { OciResources } from './oci.ts';
 
 /** Microseconds: the period that `--cpus` is counted in. */
@@ -14,12 +15,13 @@ type Host = { countsSwap: boolean; weighsBlockDevices: boolean };
 export function resourcesFor(resources: Resources, host: Host): Omit<OciResources, 'devices'> {
   const memory = memoryOf(resources, host);
   const cpu = cpuOf(resources);
-  const { pidsLimit, blkioWeight } = resources;
+  const blockIO = blockIoFor(resources, host.weighsBlockDevices);
+  const { pidsLimit } = resources;
   return {
     ...(Object.keys(memory).length > 0 && { memory }),
     ...(Object.keys(cpu).length > 0 && { cpu }),
     ...(pidsLimit !== undefined && pidsLimit !== 0 && { pids: { limit: pidsLimit > 0 ? pidsLimit : -1 } }),
-    ...(blkioWeight !== 0 && host.weighsBlockDevices && { blockIO: { weight: blkioWeight } }),
+    ...(Object.keys(blockIO).length > 0 && { blockIO }),
   };
 }
 
@@ -44,6 +46,7 @@ function memoryOf(resources: Resources, host: Host): NonNullable<OciResources['m
 
 function cpuOf(resources: Resources): NonNullable<OciResources['cpu']> {
   const { nanoCpus, cpuShares, cpuPeriod: givenPeriod, cpuQuota, cpusetCpus, cpusetMems } = resources;
+  const { cpuRealtimePeriod, cpuRealtimeRuntime } = resources;
   if (nanoCpus > 0 && (givenPeriod > 0 || cpuQuota > 0)) {
     const detail = 'Conflicting options: Nano CPUs and CPU Period or Quota cannot both be set.';
     throw errors.badSpec({ field: 'resources.nano_cpus', detail });
@@ -54,6 +57,8 @@ function cpuOf(resources: Resources): NonNullable<OciResources['cpu']> {
     ...(cpuShares !== 0 && { shares: cpuShares }),
     ...(quota !== 0 && { quota }),
     ...(period !== 0 && { period }),
+    ...(cpuRealtimePeriod !== 0 && { realtimePeriod: cpuRealtimePeriod }),
+    ...(cpuRealtimeRuntime !== 0 && { realtimeRuntime: cpuRealtimeRuntime }),
     ...(cpusetCpus !== '' && { cpus: cpusetCpus }),
     ...(cpusetMems !== '' && { mems: cpusetMems }),
   };

@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { BlockDeviceUsage, InterfaceUsage, Usage } from '../../../proto/gen/longshore/execdriver/v1/usage.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
@@ -25,8 +26,21 @@ export function sampleUsage(hierarchies: Hierarchies, cgroup: string, init: numb
     pids: readNumber(`${directory('pids')}/pids.current`),
     pidsLimit: readNumber(`${directory('pids')}/pids.max`),
     blockDevices: isUnified ? blocksOfVersion2(directory('io')) : blocksOfVersion1(directory('blkio')),
-    interfaces: interfacesOf(readKernelFile(`/proc/${init}/net/dev`)),
+    interfaces: isOfHost(init) ? [] : interfacesOf(readKernelFile(`/proc/${init}/net/dev`)),
   };
+}
+
+/** What goes through the host's interfaces is not one container's. */
+function isOfHost(pid: number): boolean {
+  return namespaceOf(pid) === namespaceOf('self');
+}
+
+function namespaceOf(pid: number | 'self'): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return '';
+  }
 }
 
 function cpuOfVersion1(accounting: string, limits: string): Cpu {

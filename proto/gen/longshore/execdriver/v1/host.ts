@@ -32,6 +32,20 @@ export interface ProbeResponse {
   /** What a user should know, one line each. */
   warnings: string[];
   hostname: string;
+  memoryReservation: boolean;
+  memorySwappiness: boolean;
+  oomKillDisable: boolean;
+  cpuRealtime: boolean;
+  blkioWeight: boolean;
+  blkioWeightDevice: boolean;
+  /** Limits of bytes and of operations by device. */
+  blkioThrottle: boolean;
+  cgroupNamespaces: boolean;
+  /** Those that containers may have, as `0-3`; empty: not known. */
+  cpusAvailable: string;
+  memsAvailable: string;
+  /** What a container can hold at most, as `CAP_CHOWN`; empty: not known. */
+  capabilities: string[];
 }
 
 function createBaseProbeRequest(): ProbeRequest {
@@ -100,6 +114,17 @@ function createBaseProbeResponse(): ProbeResponse {
     ipv4Forwarding: false,
     warnings: [],
     hostname: "",
+    memoryReservation: false,
+    memorySwappiness: false,
+    oomKillDisable: false,
+    cpuRealtime: false,
+    blkioWeight: false,
+    blkioWeightDevice: false,
+    blkioThrottle: false,
+    cgroupNamespaces: false,
+    cpusAvailable: "",
+    memsAvailable: "",
+    capabilities: [],
   };
 }
 
@@ -167,6 +192,39 @@ export const ProbeResponse: MessageFns<ProbeResponse> = {
     }
     if (message.hostname !== "") {
       writer.uint32(170).string(message.hostname);
+    }
+    if (message.memoryReservation !== false) {
+      writer.uint32(176).bool(message.memoryReservation);
+    }
+    if (message.memorySwappiness !== false) {
+      writer.uint32(184).bool(message.memorySwappiness);
+    }
+    if (message.oomKillDisable !== false) {
+      writer.uint32(192).bool(message.oomKillDisable);
+    }
+    if (message.cpuRealtime !== false) {
+      writer.uint32(200).bool(message.cpuRealtime);
+    }
+    if (message.blkioWeight !== false) {
+      writer.uint32(208).bool(message.blkioWeight);
+    }
+    if (message.blkioWeightDevice !== false) {
+      writer.uint32(216).bool(message.blkioWeightDevice);
+    }
+    if (message.blkioThrottle !== false) {
+      writer.uint32(224).bool(message.blkioThrottle);
+    }
+    if (message.cgroupNamespaces !== false) {
+      writer.uint32(232).bool(message.cgroupNamespaces);
+    }
+    if (message.cpusAvailable !== "") {
+      writer.uint32(242).string(message.cpusAvailable);
+    }
+    if (message.memsAvailable !== "") {
+      writer.uint32(250).string(message.memsAvailable);
+    }
+    for (const v of message.capabilities) {
+      writer.uint32(258).string(v!);
     }
     return writer;
   },
@@ -352,6 +410,94 @@ export const ProbeResponse: MessageFns<ProbeResponse> = {
             message.hostname = reader.string();
             continue;
           }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.memoryReservation = reader.bool();
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.memorySwappiness = reader.bool();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.oomKillDisable = reader.bool();
+            continue;
+          }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.cpuRealtime = reader.bool();
+            continue;
+          }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.blkioWeight = reader.bool();
+            continue;
+          }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.blkioWeightDevice = reader.bool();
+            continue;
+          }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.blkioThrottle = reader.bool();
+            continue;
+          }
+          case 29: {
+            if (tag !== 232) {
+              break;
+            }
+
+            message.cgroupNamespaces = reader.bool();
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.cpusAvailable = reader.string();
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.memsAvailable = reader.string();
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.capabilities.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -390,6 +536,17 @@ export const ProbeResponse: MessageFns<ProbeResponse> = {
     message.ipv4Forwarding = object.ipv4Forwarding ?? false;
     message.warnings = object.warnings?.map((e) => e) || [];
     message.hostname = object.hostname ?? "";
+    message.memoryReservation = object.memoryReservation ?? false;
+    message.memorySwappiness = object.memorySwappiness ?? false;
+    message.oomKillDisable = object.oomKillDisable ?? false;
+    message.cpuRealtime = object.cpuRealtime ?? false;
+    message.blkioWeight = object.blkioWeight ?? false;
+    message.blkioWeightDevice = object.blkioWeightDevice ?? false;
+    message.blkioThrottle = object.blkioThrottle ?? false;
+    message.cgroupNamespaces = object.cgroupNamespaces ?? false;
+    message.cpusAvailable = object.cpusAvailable ?? "";
+    message.memsAvailable = object.memsAvailable ?? "";
+    message.capabilities = object.capabilities?.map((e) => e) || [];
     return message;
   },
 };

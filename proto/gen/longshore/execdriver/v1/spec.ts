@@ -36,7 +36,10 @@ export interface ContainerSpec {
   sysctls: { [key: string]: string };
   /** Empty: private. `host`, or `container:<id>` of a running one. */
   pidMode: string;
-  /** Empty or `private`, `shareable`, `host`, `none`, `container:<id>`. */
+  /**
+   * Empty or `private`, `shareable`, `host`, `none`, `container:<id>`. Shared are the namespace and /dev/shm with it: with a
+   * container that is `shareable` or `host`, or shares one's itself.
+   */
   ipcMode: string;
   utsMode: string;
   cgroupnsMode: string;
@@ -108,6 +111,27 @@ export interface Resources {
   /** 0: none asked for; -1: no limit. */
   pidsLimit?: number | undefined;
   blkioWeight: number;
+  /** Microseconds of real-time scheduling; 0: not asked for. */
+  cpuRealtimePeriod: number;
+  cpuRealtimeRuntime: number;
+  /** By device of this host; a path that is none is BAD_SPEC. */
+  blkioWeightDevices: DeviceWeight[];
+  /** Bytes a second. */
+  blkioReadBps: DeviceRate[];
+  blkioWriteBps: DeviceRate[];
+  /** Operations a second. */
+  blkioReadIops: DeviceRate[];
+  blkioWriteIops: DeviceRate[];
+}
+
+export interface DeviceWeight {
+  path: string;
+  weight: number;
+}
+
+export interface DeviceRate {
+  path: string;
+  rate: number;
 }
 
 export interface Confinement {
@@ -905,6 +929,13 @@ function createBaseResources(): Resources {
     cpusetMems: "",
     pidsLimit: undefined,
     blkioWeight: 0,
+    cpuRealtimePeriod: 0,
+    cpuRealtimeRuntime: 0,
+    blkioWeightDevices: [],
+    blkioReadBps: [],
+    blkioWriteBps: [],
+    blkioReadIops: [],
+    blkioWriteIops: [],
   };
 }
 
@@ -951,6 +982,27 @@ export const Resources: MessageFns<Resources> = {
     }
     if (message.blkioWeight !== 0) {
       writer.uint32(112).uint32(message.blkioWeight);
+    }
+    if (message.cpuRealtimePeriod !== 0) {
+      writer.uint32(120).int64(BigInt(message.cpuRealtimePeriod));
+    }
+    if (message.cpuRealtimeRuntime !== 0) {
+      writer.uint32(128).int64(BigInt(message.cpuRealtimeRuntime));
+    }
+    for (const v of message.blkioWeightDevices) {
+      DeviceWeight.encode(v!, writer.uint32(138).fork()).join();
+    }
+    for (const v of message.blkioReadBps) {
+      DeviceRate.encode(v!, writer.uint32(146).fork()).join();
+    }
+    for (const v of message.blkioWriteBps) {
+      DeviceRate.encode(v!, writer.uint32(154).fork()).join();
+    }
+    for (const v of message.blkioReadIops) {
+      DeviceRate.encode(v!, writer.uint32(162).fork()).join();
+    }
+    for (const v of message.blkioWriteIops) {
+      DeviceRate.encode(v!, writer.uint32(170).fork()).join();
     }
     return writer;
   },
@@ -1080,6 +1132,62 @@ export const Resources: MessageFns<Resources> = {
             message.blkioWeight = reader.uint32();
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.cpuRealtimePeriod = longToNumber(reader.int64());
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.cpuRealtimeRuntime = longToNumber(reader.int64());
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.blkioWeightDevices.push(DeviceWeight.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.blkioReadBps.push(DeviceRate.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.blkioWriteBps.push(DeviceRate.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.blkioReadIops.push(DeviceRate.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.blkioWriteIops.push(DeviceRate.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1111,6 +1219,147 @@ export const Resources: MessageFns<Resources> = {
     message.cpusetMems = object.cpusetMems ?? "";
     message.pidsLimit = object.pidsLimit ?? undefined;
     message.blkioWeight = object.blkioWeight ?? 0;
+    message.cpuRealtimePeriod = object.cpuRealtimePeriod ?? 0;
+    message.cpuRealtimeRuntime = object.cpuRealtimeRuntime ?? 0;
+    message.blkioWeightDevices = object.blkioWeightDevices?.map((e) => DeviceWeight.fromPartial(e)) || [];
+    message.blkioReadBps = object.blkioReadBps?.map((e) => DeviceRate.fromPartial(e)) || [];
+    message.blkioWriteBps = object.blkioWriteBps?.map((e) => DeviceRate.fromPartial(e)) || [];
+    message.blkioReadIops = object.blkioReadIops?.map((e) => DeviceRate.fromPartial(e)) || [];
+    message.blkioWriteIops = object.blkioWriteIops?.map((e) => DeviceRate.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDeviceWeight(): DeviceWeight {
+  return { path: "", weight: 0 };
+}
+
+export const DeviceWeight: MessageFns<DeviceWeight> = {
+  encode(message: DeviceWeight, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.weight !== 0) {
+      writer.uint32(16).uint32(message.weight);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceWeight {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceWeight();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.weight = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceWeight>): DeviceWeight {
+    return DeviceWeight.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceWeight>): DeviceWeight {
+    const message = createBaseDeviceWeight();
+    message.path = object.path ?? "";
+    message.weight = object.weight ?? 0;
+    return message;
+  },
+};
+
+function createBaseDeviceRate(): DeviceRate {
+  return { path: "", rate: 0 };
+}
+
+export const DeviceRate: MessageFns<DeviceRate> = {
+  encode(message: DeviceRate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.rate !== 0) {
+      writer.uint32(16).int64(BigInt(message.rate));
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceRate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceRate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rate = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceRate>): DeviceRate {
+    return DeviceRate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceRate>): DeviceRate {
+    const message = createBaseDeviceRate();
+    message.path = object.path ?? "";
+    message.rate = object.rate ?? 0;
     return message;
   },
 };
