@@ -158,4 +158,52 @@ export function execSuite(current: Current): void {
       await current().remove(containerId);
     });
   });
+
+  describe('execdriver: probes', () => {
+    const probe = (containerId: string, args: string[], wish: { timeoutMs?: number; outputLimit?: number } = {}) =>
+      current().execs.runProbe({
+        containerId,
+        spec: { args, env: ['PATH=/bin'] },
+        timeoutNs: BigInt(wish.timeoutMs ?? 20_000) * 1_000_000n,
+        outputLimit: wish.outputLimit ?? 4096,
+      });
+
+    test('RunProbe gives the exit code and what was written; nobody can list it', async () => {
+      const containerId = await host();
+      const { exitCode, output, outputCut } = await probe(containerId, ['sh', '-c', 'echo out; exit 3']);
+      assert.deepEqual([exitCode, Buffer.from(output).toString(), outputCut], [3, 'out\n', false]);
+      assert.deepEqual(await Array.fromAsync(current().execs.listExecs({ containerId })), []);
+      await current().remove(containerId);
+    });
+
+    test('of more output than wanted it gives the beginning, and says so', async () => {
+      const containerId = await host();
+      const { output, outputCut } = await probe(containerId, ['echo', 'long'], { outputLimit: 2 });
+      assert.deepEqual([Buffer.from(output).toString(), outputCut], ['lo', true]);
+      await current().remove(containerId);
+    });
+
+    test('at the timeout it is killed and has no exit code', async () => {
+      const containerId = await host();
+      const script = ['sh', '-c', 'echo begun; sleep 600'];
+      const { exitCode, output } = await probe(containerId, script, { timeoutMs: 300 });
+      assert.deepEqual([exitCode, Buffer.from(output).toString()], [undefined, 'begun\n']);
+      await current().remove(containerId);
+    });
+
+    test('its errors are those of an exec', async () => {
+      const { processes, remove, run, exit } = current();
+      const containerId = await host();
+      await refused(probe(containerId, ['no-such-command']), 'NOT_FOUND', 'COMMAND_NOT_FOUND');
+      await refused(probe(containerId, ['true'], { timeoutMs: 0 }), 'INVALID_ARGUMENT', 'BAD_SPEC');
+      await refused(probe(newId(), ['true']), 'NOT_FOUND', 'CONTAINER_NOT_FOUND');
+      await processes.pauseContainer({ id: containerId });
+      await refused(probe(containerId, ['true']), 'FAILED_PRECONDITION', 'CONTAINER_PAUSED');
+      await processes.resumeContainer({ id: containerId });
+      const ended = await run(['true']);
+      await exit(ended);
+      await refused(probe(ended, ['true']), 'FAILED_PRECONDITION', 'NOT_RUNNING');
+      await remove(containerId, ended);
+    });
+  });
 }

@@ -13,10 +13,11 @@ import {
 import { watched } from '../events.ts';
 import type { Life } from '../fake.ts';
 import { repeatable } from '../repeatable.ts';
-import type { ContainerMemory } from './containers.ts';
+import type { ContainerMemory, ContainerStore } from './containers.ts';
 import { errors } from './errors.ts';
 import type { ExecStore } from './execs.ts';
 import { createOutbox } from './outbox.ts';
+import { runProbe } from './probe.ts';
 import type { Run } from './run.ts';
 
 const sigkill = 9;
@@ -24,6 +25,7 @@ const sigkill = 9;
 export function execService(
   { records }: Life<ContainerMemory>,
   store: ExecStore,
+  containers: ContainerStore,
   needInit: () => unknown,
 ): ExecServiceImplementation {
   return {
@@ -45,6 +47,10 @@ export function execService(
       needInit();
       return { outcome: store.resize(id, rows, columns) };
     }),
+    async runProbe(request, { signal }) {
+      needInit();
+      return runProbe(containers, request, signal);
+    },
     async getExec({ id }) {
       needInit();
       return { exec: store.find(id).exec };

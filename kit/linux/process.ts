@@ -6,11 +6,17 @@ import { hasCode, SystemError } from './system-error.ts';
 const ESRCH = 3;
 const EINVAL = 22;
 
-/**
- * When a process was started, in clock ticks since boot (field 22 of proc_pid_stat(5)). With the pid it names a process
- * for as long as the machine runs. Undefined when there is no such process, or only its zombie.
- */
-export function startTimeOf(pid: number): string | undefined {
+/** What proc_pid_stat(5) says of a process. */
+export interface ProcessStat {
+  parent: number;
+  /** The pid of the session's leader, as seen from here. */
+  session: number;
+  /** Clock ticks since boot; with the pid it names a process for as long as the machine runs. */
+  startTime: string;
+}
+
+/** Undefined when there is no such process, or only its zombie. */
+export function statOf(pid: number): ProcessStat | undefined {
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -18,10 +24,16 @@ export function startTimeOf(pid: number): string | undefined {
     if (hasCode(error, 'ENOENT', 'ESRCH')) return undefined;
     throw error;
   }
-  // Field 2, the name in parentheses, may itself have spaces and parentheses in it.
+  // Field 2, the name in parentheses, may itself have spaces and parentheses in it; these are fields 3, 4, 5, 6 and 22.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const [state] = fields;
-  return state === 'Z' || state === 'X' ? undefined : fields[22 - 3];
+  const [state, parent, , session] = fields;
+  if (state === 'Z' || state === 'X') return undefined;
+  return { parent: Number(parent), session: Number(session), startTime: fields[22 - 3] ?? '' };
+}
+
+/** When a process was started; undefined as for statOf. */
+export function startTimeOf(pid: number): string | undefined {
+  return statOf(pid)?.startTime;
 }
 
 /** True while this very process lives, not another one that got its pid. */

@@ -19,6 +19,7 @@ import {
 import { errors } from './errors.ts';
 import type { ExecEvent } from './execs/events.ts';
 import type { Execs } from './execs/execs.ts';
+import type { Probes } from './execs/probes.ts';
 import type { ExecRecord } from './execs/record.ts';
 import { checkId } from './ids.ts';
 import { outcomeMessage } from './messages.ts';
@@ -30,9 +31,10 @@ const sigkill = 9;
 export function execService(parts: {
   records: Records;
   execs: () => Execs;
+  probes: () => Probes;
   events: Sequence<ExecEvent>;
 }): ExecServiceImplementation {
-  const { records, execs, events } = parts;
+  const { records, execs, probes, events } = parts;
   const call = () => currentCall();
 
   return {
@@ -118,6 +120,14 @@ export function execService(parts: {
 
     async *listExecs({ containerId }) {
       for (const { record } of execs().list(containerId)) yield { exec: execMessage(record) };
+    },
+
+    async runProbe({ containerId, spec, timeoutNs, outputLimit }, { signal }) {
+      checkId(containerId);
+      if (spec === undefined) throw errors.badSpec({ field: 'spec', detail: 'a probe needs a spec' });
+      const request = { containerId, spec, timeoutMs: Number(timeoutNs) / 1e6, outputLimit };
+      const { code, output, isCut } = await probes().run(request, signal);
+      return { exitCode: code, output, outputCut: isCut };
     },
 
     async *watchExecs({ after }, { signal }) {

@@ -7,10 +7,13 @@ export interface Paths {
   readonly bundles: string;
   /** One directory for each exec that runs. */
   readonly execs: string;
+  /** One directory for each container that has been probed. */
+  readonly probes: string;
   readonly exits: string;
   readonly logs: string;
   bundleOf(id: string): string;
   execOf(exec: string): string;
+  probesOf(id: string): string;
   /** A tmpfs for /dev/shm of containers that share it. */
   shmOf(id: string): string;
   /** The monitor writes the exit code here. */
@@ -22,16 +25,19 @@ export interface Paths {
 export function makePaths(dataRoot: string, execRoot: string): Paths {
   const bundles = join(execRoot, 'bundles');
   const execs = join(execRoot, 'execs');
+  const probes = join(execRoot, 'probes');
   const exits = join(dataRoot, 'execdriver', 'exits');
   const logs = join(dataRoot, 'execdriver', 'logs');
-  for (const directory of [bundles, execs, exits, logs]) mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const directory of [bundles, execs, probes, exits, logs]) mkdirSync(directory, { recursive: true, mode: 0o700 });
   return {
     bundles,
     execs,
+    probes,
     exits,
     logs,
     bundleOf: (id) => join(bundles, id),
     execOf: (exec) => join(execs, exec),
+    probesOf: (id) => join(probes, id),
     shmOf: (id) => join(bundles, id, 'shm'),
     exitFileOf: (id) => join(exits, id),
     logDirectoryOf: (id) => join(logs, id),

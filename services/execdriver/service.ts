@@ -68,6 +68,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   });
   const driver = () => sessions.current?.driver ?? fail();
   const execs = () => sessions.current?.execs ?? fail();
+  const probes = () => sessions.current?.probes ?? fail();
   const control = openControl(records);
 
   const remembered = control.remembered();
@@ -90,12 +91,13 @@ export async function start(config: ServiceConfig): Promise<Running> {
         serving: isOpen,
       }),
       service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts }), { serving: isOpen }),
-      service(ExecServiceDefinition, execService({ records, execs, events: execEvents }), { serving: isOpen }),
+      service(ExecServiceDefinition, execService({ records, execs, probes, events: execEvents }), { serving: isOpen }),
       service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
     ],
   });
   return {
     async stop() {
+      sessions.current?.probes.close();
       await served.stop();
       sessions.take()?.close();
       for (const container of containers.values()) container.disconnect();

@@ -21,6 +21,7 @@ import { adoptExecs } from './execs/adopt.ts';
 import type { ExecEvent } from './execs/events.ts';
 import type { Exec } from './execs/exec.ts';
 import { type Execs, forgetExecs, openExecs } from './execs/execs.ts';
+import { forgetProbes, openProbes, type Probes } from './execs/probes.ts';
 import type { ExecRecords } from './execs/record.ts';
 import { openRotation } from './logs/rotation.ts';
 import type { Paths } from './paths.ts';
@@ -62,6 +63,7 @@ export interface Estate {
 export interface Session {
   readonly driver: ExecDriver;
   readonly execs: Execs;
+  readonly probes: Probes;
   /** `crun 1.8.1` */
   readonly runtime: string;
   readonly monitor: string;
@@ -116,7 +118,10 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     cgroupParent,
     cgroupHome,
     defaultUlimits: policy.defaultUlimits,
-    onForgotten: (id: string) => forgetExecs(estate, id),
+    onForgotten: (id: string) => {
+      forgetExecs(estate, id);
+      forgetProbes(paths, id);
+    },
   };
   const driver = openExecDriver(parts);
   await adoptContainers(parts).catch((error: unknown) => {
@@ -125,6 +130,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
   });
   // Those of an earlier session in this life are followed already.
   if (!isReopened) adoptExecs(parts);
+  const probes = openProbes(parts, isReopened);
   const rotation = openRotation(containers, paths, log);
 
   /** All that was queued before. */
@@ -145,10 +151,12 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
   return {
     driver,
     execs: openExecs(parts),
+    probes,
     runtime: runtimes.default.version,
     monitor: monitor.version,
     warnings,
     async drain(keep) {
+      probes.close();
       // A start that was let in before may still be under way.
       await settled();
       const toEnd = [...containers.values()].filter(({ isLiving, record }) => isLiving && !keep.has(record.id));
@@ -166,6 +174,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
       return [...problems, ...stray.release()];
     },
     close() {
+      probes.close();
       rotation.close();
       close();
     },

@@ -9,7 +9,6 @@ import type { MonitorCgroup } from '../cgroups/monitors.ts';
 import type { Container } from '../containers/container.ts';
 import type { Outcome } from '../containers/exec-driver.ts';
 import { checkSignal, signalMarked } from '../containers/signal.ts';
-import { startError } from '../containers/start-error.ts';
 import { errors } from '../errors.ts';
 import type { Paths } from '../paths.ts';
 import { removeTree } from '../remove-tree.ts';
@@ -17,12 +16,11 @@ import { attachSocketOf, type MonitorProgram, tellTerminalSize } from '../runtim
 import type { Runtimes } from '../runtime/runtimes.ts';
 import { encodeSpec } from '../spec/container.ts';
 import type { EngineFacts } from '../spec/facts.ts';
-import { readUserFiles } from '../spec/root-files.ts';
 import type { Client } from '../stdio/client.ts';
 import { connectHub, type Hub } from '../stdio/hub.ts';
 import type { ExecEvent } from './events.ts';
 import { Exec } from './exec.ts';
-import { containerProcess, execProcess } from './process-spec.ts';
+import { execFailure, furtherProcess, servingContainer } from './further-process.ts';
 import type { ExecRecord } from './record.ts';
 import { type ExecStore, forgetExec, saveExec } from './store.ts';
 
@@ -86,14 +84,6 @@ export function openExecs(parts: ExecParts): Execs {
     exec.end(code);
   };
 
-  const livingContainer = (containerId: string): Container => {
-    const container = containers.get(containerId);
-    if (container === undefined) throw errors.containerNotFound({ id: containerId });
-    if (!container.isLiving) throw errors.notRunning({ id: containerId });
-    if (container.record.state === 'paused') throw errors.containerPaused({ id: containerId });
-    return container;
-  };
-
   const launch = async (
     exec: Exec,
     container: Container,
@@ -101,13 +91,9 @@ export function openExecs(parts: ExecParts): Execs {
     size: TerminalSize | undefined,
   ) => {
     const { id, spec, containerId } = exec.record;
-    const { terms, init } = container.record;
+    const { terms } = container.record;
     const directory = paths.execOf(id);
-    const process = execProcess(containerProcess(paths.bundleOf(containerId)), spec, {
-      users: () => readUserFiles(`/proc/${init?.pid}/root`),
-      additionalGroups: terms.additionalGroups,
-      held: parts.facts.capabilities,
-    });
+    const process = furtherProcess(parts, container, spec);
     if (size !== undefined) exec.size = size;
     const told = exec.size ?? spec.size;
     const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
@@ -143,7 +129,7 @@ export function openExecs(parts: ExecParts): Execs {
         if (!isSame) throw errors.execExists({ exec: id });
         return 'already';
       }
-      const { generation } = livingContainer(containerId).record;
+      const { generation } = servingContainer(containers, containerId).record;
       if (spec.args.length === 0) throw errors.badSpec({ field: 'spec.args', detail: 'No exec command specified' });
       const exited = list(containerId).filter(({ record }) => record.state === 'exited');
       for (const old of exited.sort((a, b) => a.record.madeMs - b.record.madeMs).slice(0, -remembered)) {
@@ -169,15 +155,12 @@ export function openExecs(parts: ExecParts): Execs {
     async start(id, client, size) {
       const exec = get(id);
       if (exec.record.state !== 'created') throw errors.execStarted({ exec: id });
-      const container = livingContainer(exec.record.containerId);
+      const container = servingContainer(containers, exec.record.containerId);
       save(exec, { state: 'starting' }, 'started');
       try {
         return await launch(exec, container, client, size);
       } catch (error) {
-        const { containerId, spec } = exec.record;
-        const failure = container.isLiving
-          ? failureOf(error, spec.args[0] ?? '')
-          : errors.notRunning({ id: containerId }, { cause: error });
+        const failure = execFailure(error, container, exec.record.spec);
         end(exec, codeOf(failure));
         throw failure;
       }
@@ -199,11 +182,6 @@ export function openExecs(parts: ExecParts): Execs {
 
 function markOf(pid: number) {
   return { pid, startTime: startTimeOf(pid) ?? '' };
-}
-
-function failureOf(error: unknown, command: string): unknown {
-  if (!isServiceError(error, 'RUNTIME_FAILED')) return error;
-  return startError('exec', error.metadata.detail ?? '', command, error);
 }
 
 function codeOf(failure: unknown): number {

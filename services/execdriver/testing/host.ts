@@ -21,16 +21,19 @@ export async function until(isSo: () => boolean | Promise<boolean>, limitMs = 10
   }
 }
 
+/** Whether a process of this host has the words on its command line, where they are apart by NUL. */
+export function someRuns(words: string): boolean {
+  return readdirSync('/proc').some((name) => {
+    try {
+      return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(words);
+    } catch {
+      // Gone between the listing and now.
+      return false;
+    }
+  });
+}
+
 /** Resolves when no process of this host has the words on its command line any more. */
 export function noneRuns(words: string): Promise<void> {
-  return until(async () =>
-    readdirSync('/proc').every((name) => {
-      try {
-        return !/^\d+$/.test(name) || !readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(words);
-      } catch {
-        // Gone between the listing and now.
-        return true;
-      }
-    }),
-  );
+  return until(() => !someRuns(words));
 }
