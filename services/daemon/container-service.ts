@@ -38,6 +38,7 @@ export function containerService(containers: Containers, records: Records): mess
       for await (const container of containers.list(request)) yield { container };
     },
     openStream: async (request) => containers.openStream(request),
+    openFiles: (request, { signal }) => containers.openFiles(request, signal),
   };
 }
 

@@ -7,6 +7,8 @@ import type {
   KillContainerRequest,
   KillContainerResponse,
   ListContainersRequest,
+  OpenFilesRequest,
+  OpenFilesResponse,
   OpenStreamRequest,
   OpenStreamResponse,
   PauseContainerRequest,
@@ -32,10 +34,12 @@ import type { Engine } from '../daemon.ts';
 import type { Events } from '../events/events.ts';
 import { createContainer } from './create.ts';
 import { watchExecs } from './exec-watch.ts';
+import { openHealthMonitors } from './health/monitors.ts';
 import { measure, toContainer } from './inspect.ts';
 import { killContainer } from './kill.ts';
 import { createClock, type Lifecycle } from './lifecycle.ts';
 import { listContainers, openStream } from './list.ts';
+import { openFiles } from './open-files.ts';
 import { pauseContainer, unpauseContainer } from './pause.ts';
 import { type ProcessWatch, watchProcesses } from './process-watch.ts';
 import { pruneContainers } from './prune.ts';
@@ -74,6 +78,7 @@ export interface Containers {
   get(request: GetContainerRequest): Promise<Container>;
   list(request: ListContainersRequest): AsyncIterable<Container>;
   openStream(request: OpenStreamRequest): OpenStreamResponse;
+  openFiles(request: OpenFilesRequest, signal: AbortSignal): AsyncIterable<OpenFilesResponse>;
   /** The records as they are now, oldest first. */
   records(): ContainerRecord[];
   /** Begins to follow execdriver, and settles when no exit can be missed any more. */
@@ -95,12 +100,14 @@ export function lifecycleOf(containers: Containers): Lifecycle {
 }
 
 export function openContainers(engine: Engine, events: Pick<Events, 'record'>): Containers {
+  const health = openHealthMonitors(() => lifecycle);
   const lifecycle: Lifecycle = {
     engine,
     log: engine.log,
-    repository: openRepository(engine.records, engine.links, events.record),
+    repository: openRepository(engine.records, engine.links, { record: events.record, changed: health.follow }),
     queue: createKeyedQueue(),
     waits: createWaits(),
+    health,
     now: createClock(),
     reservedNames: new Map(),
     held: new Map(),
@@ -109,6 +116,7 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>): 
     signalling: new Map(),
     restartTimers: new Map(),
     underWay: new Map(),
+    filesLeases: new Map(),
     isEnding: false,
   };
   const ended = new AbortController();
@@ -130,10 +138,12 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>): 
     wait: (request, signal) => waitContainer(lifecycle, request, signal),
     async get({ container, withSize }) {
       const record = lifecycle.repository.find(container);
-      return toContainer(record, withSize ? await measure(lifecycle, record) : undefined);
+      const sizes = withSize ? await measure(lifecycle, record) : undefined;
+      return toContainer(record, lifecycle.health.of(record), sizes);
     },
     list: (request) => listContainers(lifecycle, request),
     openStream: (request) => openStream(lifecycle, request),
+    openFiles: (request, signal) => openFiles(lifecycle, request, signal),
     records: () => lifecycle.repository.all(),
     watching() {
       watch ??= watchProcesses(lifecycle, ended.signal);

@@ -1,3 +1,4 @@
+import { messageOf } from '../../../kit/errors.ts';
 import { type Container, ContainerStatus } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ContainerRecord, Status } from './record.ts';
@@ -59,13 +60,21 @@ export function toContainer(record: ContainerRecord, sizes?: Sizes): Container {
   };
 }
 
-/** Measures the writable layer now; the root is that and the image's layers. */
-export async function measure(lifecycle: Lifecycle, record: ContainerRecord): Promise<Sizes> {
+/**
+ * Measures the writable layer now; the root is that and the image's layers. Undefined for one that cannot be measured, or goes
+ * meanwhile: it is no reason not to show the others.
+ */
+export async function measure(lifecycle: Lifecycle, record: ContainerRecord): Promise<Sizes | undefined> {
   const { graphdriver, graph } = lifecycle.engine.clients;
-  const [{ layer }, { image }] = await Promise.all([
-    graphdriver.layers.getLayer({ id: record.id, measure: true }),
-    graph.images.getImage({ reference: record.imageId }),
-  ]);
-  const sizeRw = layer?.size ?? 0;
-  return { sizeRw, sizeRoot: sizeRw + (image?.size ?? 0) };
+  try {
+    const [{ layer }, { image }] = await Promise.all([
+      graphdriver.layers.getLayer({ id: record.id, measure: true }),
+      graph.images.getImage({ reference: record.imageId }),
+    ]);
+    const sizeRw = layer?.size ?? 0;
+    return { sizeRw, sizeRoot: sizeRw + (image?.size ?? 0) };
+  } catch (error) {
+    lifecycle.log.warn({ container: record.id, problem: messageOf(error) }, 'a container cannot be measured');
+    return undefined;
+  }
 }

@@ -3,6 +3,8 @@ import type { KeyedQueue } from '../../../kit/queue.ts';
 import type { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import type { Engine } from '../daemon.ts';
 import { errors } from '../errors.ts';
+import type { FilesLease } from './open-files.ts';
+import type { HealthMonitors } from './health/monitors.ts';
 import type { ContainerRecord } from './record.ts';
 import type { Repository } from './repository.ts';
 import type { Waits } from './waits.ts';
@@ -15,6 +17,7 @@ export interface Lifecycle {
   /** By container id: its mutations run one after the other. */
   readonly queue: KeyedQueue;
   readonly waits: Waits;
+  readonly health: HealthMonitors;
   /** Nanoseconds since 1970; each later than the one before. */
   readonly now: () => bigint;
   /** Names of containers that are being made, and their ids. */
@@ -31,6 +34,8 @@ export interface Lifecycle {
   readonly restartTimers: Map<string, NodeJS.Timeout>;
   /** Work that must not run twice at once, by its name. */
   readonly underWay: Map<string, Promise<unknown>>;
+  /** By container id: who reads or writes its files now. */
+  readonly filesLeases: Map<string, Set<FilesLease>>;
   /** The engine is shutting down: nothing starts any more. */
   isEnding: boolean;
 }

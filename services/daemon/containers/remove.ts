@@ -10,6 +10,7 @@ import { containerEvent } from './container-event.ts';
 import { killAndWait } from './end-process.ts';
 import { insist, together, unhurried } from './insist.ts';
 import { joined, type Lifecycle } from './lifecycle.ts';
+import { endFilesLeases } from './open-files.ts';
 import { type ContainerRecord, isAlive, isRunning } from './record.ts';
 import { hasVolumes, release } from './release.ts';
 import type { Commit } from './repository.ts';
@@ -100,6 +101,7 @@ export function removeNow<T>(
 async function undoAll(lifecycle: Lifecycle, record: ContainerRecord, removeVolumes: boolean): Promise<void> {
   const { execdriver, graphdriver, graph, volume } = lifecycle.engine.clients;
   const { id, imageId } = record;
+  await endFilesLeases(lifecycle, id);
   await release(lifecycle, record);
   await together(
     record.generation > 0

@@ -34,7 +34,7 @@ export interface TestEngine {
   crash(between?: (world: World) => void): Promise<TestEngine>;
 }
 
-type Unary = Exclude<keyof ContainerServices['containers'], 'waitContainer' | 'listContainers'>;
+type Unary = Exclude<keyof ContainerServices['containers'], 'waitContainer' | 'listContainers' | 'openFiles'>;
 
 export async function startEngine(context: TestContext, facts: Partial<EngineFacts> = {}): Promise<TestEngine> {
   const root = mkdtempSync(join(tmpdir(), 'longshore-daemon-'));

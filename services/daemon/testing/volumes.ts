@@ -23,6 +23,7 @@ export function volumeClients(world: World, call: MakeCall): Clients['volume']['
         const removed: string[] = [];
         for (const volume of held(holder)) {
           volume.holders.delete(holder);
+          volume.mounted.delete(holder);
           if (removeAnonymous && volume.anonymous && volume.holders.size === 0) removed.push(volume.name);
         }
         for (const name of removed) world.volumes.delete(name);
@@ -30,6 +31,7 @@ export function volumeClients(world: World, call: MakeCall): Clients['volume']['
       },
     ),
     mountVolume: call('volume.mountVolume', ({ name, holder }: { name: string; holder: string }) => {
+      world.volumes.get(name)?.holders.add(holder);
       world.volumes.get(name)?.mounted.add(holder);
       return { ...done, path: `/volumes/${name}/_data` };
     }),

@@ -92,6 +92,27 @@ export namespace StreamPurpose {
   export type STREAM_PURPOSE_USAGE = typeof StreamPurpose.STREAM_PURPOSE_USAGE;
 }
 
+/** What the files are wanted for. */
+export const FilesPurpose = {
+  /** FILES_PURPOSE_UNSPECIFIED - To look: no event is recorded. */
+  FILES_PURPOSE_UNSPECIFIED: 0,
+  /** FILES_PURPOSE_READ - The event `archive-path` is recorded. */
+  FILES_PURPOSE_READ: 1,
+  /** FILES_PURPOSE_WRITE - The event `extract-to-dir` is recorded. */
+  FILES_PURPOSE_WRITE: 2,
+  /** FILES_PURPOSE_EXPORT - Of the root alone, without volumes; the event `export` is recorded. */
+  FILES_PURPOSE_EXPORT: 3,
+} as const;
+
+export type FilesPurpose = typeof FilesPurpose[keyof typeof FilesPurpose];
+
+export namespace FilesPurpose {
+  export type FILES_PURPOSE_UNSPECIFIED = typeof FilesPurpose.FILES_PURPOSE_UNSPECIFIED;
+  export type FILES_PURPOSE_READ = typeof FilesPurpose.FILES_PURPOSE_READ;
+  export type FILES_PURPOSE_WRITE = typeof FilesPurpose.FILES_PURPOSE_WRITE;
+  export type FILES_PURPOSE_EXPORT = typeof FilesPurpose.FILES_PURPOSE_EXPORT;
+}
+
 export interface ContainerState {
   status: ContainerStatus;
   /** In the host's pid namespace; 0 when it does not run. */
@@ -426,6 +447,28 @@ export interface OpenStreamResponse {
   /** Removed as soon as it ends. */
   autoRemove: boolean;
   name: string;
+}
+
+export interface OpenFilesRequest {
+  container: string;
+  purpose: FilesPurpose;
+}
+
+export interface OpenFilesResponse {
+  containerId: string;
+  /** Absolute paths on the host of the layers. */
+  rootPath: string;
+  readOnlyRoot: boolean;
+  mounts: OpenedMount[];
+  /** As configured; empty: root. */
+  user: string;
+}
+
+export interface OpenedMount {
+  source: string;
+  /** Absolute in the container. */
+  destination: string;
+  readOnly: boolean;
 }
 
 function createBaseContainerState(): ContainerState {
@@ -4117,6 +4160,255 @@ export const OpenStreamResponse: MessageFns<OpenStreamResponse> = {
   },
 };
 
+function createBaseOpenFilesRequest(): OpenFilesRequest {
+  return { container: "", purpose: 0 };
+}
+
+export const OpenFilesRequest: MessageFns<OpenFilesRequest> = {
+  encode(message: OpenFilesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.container !== "") {
+      writer.uint32(10).string(message.container);
+    }
+    if (message.purpose !== 0) {
+      writer.uint32(16).int32(message.purpose);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenFilesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenFilesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.container = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.purpose = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OpenFilesRequest>): OpenFilesRequest {
+    return OpenFilesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenFilesRequest>): OpenFilesRequest {
+    const message = createBaseOpenFilesRequest();
+    message.container = object.container ?? "";
+    message.purpose = object.purpose ?? 0;
+    return message;
+  },
+};
+
+function createBaseOpenFilesResponse(): OpenFilesResponse {
+  return { containerId: "", rootPath: "", readOnlyRoot: false, mounts: [], user: "" };
+}
+
+export const OpenFilesResponse: MessageFns<OpenFilesResponse> = {
+  encode(message: OpenFilesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.containerId !== "") {
+      writer.uint32(10).string(message.containerId);
+    }
+    if (message.rootPath !== "") {
+      writer.uint32(18).string(message.rootPath);
+    }
+    if (message.readOnlyRoot !== false) {
+      writer.uint32(24).bool(message.readOnlyRoot);
+    }
+    for (const v of message.mounts) {
+      OpenedMount.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.user !== "") {
+      writer.uint32(42).string(message.user);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenFilesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenFilesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.containerId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rootPath = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.readOnlyRoot = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.mounts.push(OpenedMount.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.user = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OpenFilesResponse>): OpenFilesResponse {
+    return OpenFilesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenFilesResponse>): OpenFilesResponse {
+    const message = createBaseOpenFilesResponse();
+    message.containerId = object.containerId ?? "";
+    message.rootPath = object.rootPath ?? "";
+    message.readOnlyRoot = object.readOnlyRoot ?? false;
+    message.mounts = object.mounts?.map((e) => OpenedMount.fromPartial(e)) || [];
+    message.user = object.user ?? "";
+    return message;
+  },
+};
+
+function createBaseOpenedMount(): OpenedMount {
+  return { source: "", destination: "", readOnly: false };
+}
+
+export const OpenedMount: MessageFns<OpenedMount> = {
+  encode(message: OpenedMount, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.source !== "") {
+      writer.uint32(10).string(message.source);
+    }
+    if (message.destination !== "") {
+      writer.uint32(18).string(message.destination);
+    }
+    if (message.readOnly !== false) {
+      writer.uint32(24).bool(message.readOnly);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenedMount {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenedMount();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.source = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.destination = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.readOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OpenedMount>): OpenedMount {
+    return OpenedMount.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenedMount>): OpenedMount {
+    const message = createBaseOpenedMount();
+    message.source = object.source ?? "";
+    message.destination = object.destination ?? "";
+    message.readOnly = object.readOnly ?? false;
+    return message;
+  },
+};
+
 export type ContainerServiceDefinition = typeof ContainerServiceDefinition;
 export const ContainerServiceDefinition = {
   name: "ContainerService",
@@ -4249,6 +4541,19 @@ export const ContainerServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
+    /**
+     * Makes a container's files reachable, whether it runs or not, for as long as the call lasts: its layer and volumes are held
+     * mounted, and one message says where they are, as longshore.execdriver.v1.FileService takes it. Removing the container ends
+     * the call: FAILED_PRECONDITION, REMOVAL_IN_PROGRESS.
+     */
+    openFiles: {
+      name: "OpenFiles",
+      requestType: OpenFilesRequest as typeof OpenFilesRequest,
+      requestStream: false,
+      responseType: OpenFilesResponse as typeof OpenFilesResponse,
+      responseStream: true,
+      options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
+    },
     /** What a client needs to go to the owner of a container's bytes: resolves the reference and says how to speak to it. */
     openStream: {
       name: "OpenStream",
@@ -4333,6 +4638,15 @@ export interface ContainerServiceImplementation<CallContextExt = {}> {
     request: PruneContainersRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<PruneContainersResponse>>;
+  /**
+   * Makes a container's files reachable, whether it runs or not, for as long as the call lasts: its layer and volumes are held
+   * mounted, and one message says where they are, as longshore.execdriver.v1.FileService takes it. Removing the container ends
+   * the call: FAILED_PRECONDITION, REMOVAL_IN_PROGRESS.
+   */
+  openFiles(
+    request: OpenFilesRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<OpenFilesResponse>>;
   /** What a client needs to go to the owner of a container's bytes: resolves the reference and says how to speak to it. */
   openStream(
     request: OpenStreamRequest,
@@ -4412,6 +4726,15 @@ export interface ContainerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<PruneContainersRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<PruneContainersResponse>;
+  /**
+   * Makes a container's files reachable, whether it runs or not, for as long as the call lasts: its layer and volumes are held
+   * mounted, and one message says where they are, as longshore.execdriver.v1.FileService takes it. Removing the container ends
+   * the call: FAILED_PRECONDITION, REMOVAL_IN_PROGRESS.
+   */
+  openFiles(
+    request: DeepPartial<OpenFilesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<OpenFilesResponse>;
   /** What a client needs to go to the owner of a container's bytes: resolves the reference and says how to speak to it. */
   openStream(
     request: DeepPartial<OpenStreamRequest>,
