@@ -1,23 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ReadLogsRequest, ReadLogsResponse } from '../proto/gen/longshore/execdriver/v1/stream.ts';
+import { LogPacking, type ReadLogsRequest } from '../proto/gen/longshore/execdriver/v1/stream.ts';
 import { container, id } from './testing/daemon.ts';
 import { docker } from './testing/docker.ts';
 import { type Owners, startEngine } from './testing/engine.ts';
 import { ask, begin } from './testing/http.ts';
 import { untilStill } from './testing/still.ts';
 
-const batch: ReadLogsResponse = {
-  stream: 1,
-  line: Buffer.from('one\n'),
-  timeNs: 1_700_000_000_000_000_100n,
-  more: [
-    { stream: 2, line: Buffer.from('two\n'), timeNs: 1_700_000_000_500_000_000n },
-    { stream: 1, line: Buffer.from('a part'), timeNs: 1_700_000_001_000_000_000n },
-  ],
-};
+const packed = Buffer.from('\x01\0\0\0\0\0\0\x04one\n\x02\0\0\0\0\0\0\x04two\n\x01\0\0\0\0\0\0\x06a part', 'latin1');
 
-function logsOf(tty: boolean, seen: ReadLogsRequest[] = []): Owners {
+function logsOf(tty: boolean, seen: ReadLogsRequest[] = [], piece = packed): Owners {
   return {
     containers: {
       openStream: async () => ({ containerId: id, tty }),
@@ -26,7 +18,7 @@ function logsOf(tty: boolean, seen: ReadLogsRequest[] = []): Owners {
     streams: {
       async *readLogs(request) {
         seen.push(request);
-        yield batch;
+        yield { packed: piece, cursor: 'c1' };
       },
     },
   };
@@ -37,7 +29,7 @@ test('logs are whole to the last part of a line, told apart, and ask for no more
   const { socket } = await startEngine(t, logsOf(false, seen));
   const { headers, text } = await ask(socket, 'GET /containers/x/logs?stdout=1&tail=5&since=1.5&until=1700000002');
   assert.equal(headers['content-type'], 'application/vnd.docker.multiplexed-stream');
-  assert.equal(text, '\x01\0\0\0\0\0\0\x04one\n' + '\x02\0\0\0\0\0\0\x04two\n' + '\x01\0\0\0\0\0\0\x06a part');
+  assert.equal(text, packed.toString('latin1'));
   const [request] = seen;
   assert.deepEqual(request && { ...request }, {
     id,
@@ -47,17 +39,27 @@ test('logs are whole to the last part of a line, told apart, and ask for no more
     sinceNs: 1_500_000_000n,
     untilNs: 1_700_000_002_000_000_000n,
     tail: 5,
-    batched: true,
+    batched: false,
+    packing: LogPacking.LOG_PACKING_RUNS,
+    timestamps: false,
+    prefix: Buffer.alloc(0),
+    after: '',
   });
 });
 
+test('who follows gets each line behind a head of its own', async (t) => {
+  const seen: ReadLogsRequest[] = [];
+  const { socket } = await startEngine(t, logsOf(false, seen));
+  await ask(socket, 'GET /containers/x/logs?stdout=1&follow=1&timestamps=1');
+  assert.deepEqual([seen[0]?.packing, seen[0]?.timestamps], [LogPacking.LOG_PACKING_LINES, true]);
+});
+
 test('logs of a terminal are bare; before 1.42 all are called raw', async (t) => {
-  const { socket } = await startEngine(t, logsOf(true));
-  const { text } = await ask(socket, 'GET /containers/x/logs?stdout=1&timestamps=1');
-  assert.equal(
-    text,
-    '2023-11-14T22:13:20.000000100Z one\n2023-11-14T22:13:20.500000000Z two\n2023-11-14T22:13:21.000000000Z a part',
-  );
+  const seen: ReadLogsRequest[] = [];
+  const { socket } = await startEngine(t, logsOf(true, seen, Buffer.from('one\n')));
+  const { headers, text } = await ask(socket, 'GET /v1.41/containers/x/logs?stdout=1&timestamps=1');
+  assert.deepEqual([headers['content-type'], text], ['application/vnd.docker.raw-stream', 'one\n']);
+  assert.equal(seen[0]?.packing, LogPacking.LOG_PACKING_BARE);
 });
 
 test('a follower is answered before there is a line, and each line comes as it is written', async (t) => {
@@ -66,8 +68,9 @@ test('a follower is answered before there is a line, and each line comes as it i
     ...logsOf(true),
     streams: {
       async *readLogs() {
+        yield { cursor: 'c0' };
         await line.promise;
-        yield { line: Buffer.from('late\n') };
+        yield { packed: Buffer.from('late\n'), cursor: 'c1' };
       },
     },
   });
@@ -75,6 +78,32 @@ test('a follower is answered before there is a line, and each line comes as it i
   assert.equal(response.statusCode, 200);
   line.resolve();
   assert.equal(String((await response.toArray())[0]), 'late\n');
+});
+
+test('a follower outlives the death of the log’s owner, and sees each line once', async (t) => {
+  const seen: string[] = [];
+  const engine = await startEngine(t, {
+    ...logsOf(true),
+    streams: {
+      async *readLogs({ after }, { signal }) {
+        seen.push(after);
+        if (after !== '') {
+          yield { packed: Buffer.from('two\n'), cursor: 'c2' };
+          return;
+        }
+        yield { packed: Buffer.from('one\n'), cursor: 'c1' };
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      },
+    },
+  });
+  const response = await begin(engine.socket, 'GET /containers/x/logs?stdout=1&follow=1');
+  const chunks = response[Symbol.asyncIterator]();
+  assert.equal(String((await chunks.next()).value), 'one\n');
+  await engine.stop('execdriver');
+  await engine.restart('execdriver');
+  assert.equal(String((await chunks.next()).value), 'two\n');
+  assert.equal((await chunks.next()).done, true);
+  assert.deepEqual([seen.at(0), seen.at(-1)], ['', 'c1']);
 });
 
 test('a slow reader holds up the log’s owner, not the gateway’s memory', async (t) => {
@@ -85,7 +114,7 @@ test('a slow reader holds up the log’s owner, not the gateway’s memory', asy
     ...logsOf(true),
     streams: {
       async *readLogs() {
-        for (; given < most; given++) yield { line: chunk };
+        for (; given < most; given++) yield { packed: chunk };
       },
     },
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { LogStream, type ReadLogsRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
+import { LogPacking, LogStream, type ReadLogsRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
 import { newId, type Target } from '../common/session.ts';
 import { refused } from '../common/wire.ts';
 import type { Current } from './bench.ts';
@@ -62,6 +62,88 @@ export function logSuite(target: Target, current: Current): void {
       await current().remove(id);
     });
 
+    const packed = async (request: Partial<ReadLogsRequest>) => {
+      const wish = { stdout: true, stderr: true, tail: -1, packing: LogPacking.LOG_PACKING_LINES, ...request };
+      const messages = await Array.fromAsync(current().streams.readLogs(wish));
+      return {
+        bytes: Buffer.concat(messages.map((each) => each.packed)),
+        cursor: messages.at(-1)?.cursor ?? '',
+        messages,
+      };
+    };
+    /** Stream and text behind each head. */
+    const pieces = (bytes: Buffer) => {
+      const found: [number, string][] = [];
+      for (let at = 0; at < bytes.length; ) {
+        const length = bytes.readUInt32BE(at + 4);
+        found.push([bytes.readUInt32BE(at) >>> 24, bytes.toString('latin1', at + 8, at + 8 + length)]);
+        at += 8 + length;
+      }
+      return found;
+    };
+    const linesOf = (bytes: Buffer, stream: number) =>
+      pieces(bytes).flatMap(([of, line]) => (of === stream ? [line] : []));
+
+    test('packed, each line is behind a head with its stream and length; runs may join neighbours; bare has no heads', async () => {
+      const id = await written('echo one; echo -n part');
+      const { bytes } = await packed({ id });
+      assert.deepEqual(pieces(bytes), [
+        [1, 'one\n'],
+        [1, 'part'],
+      ]);
+      const runs = await packed({ id, packing: LogPacking.LOG_PACKING_RUNS });
+      assert.equal(linesOf(runs.bytes, 1).join(''), 'one\npart');
+      const bare = await packed({ id, packing: LogPacking.LOG_PACKING_BARE });
+      assert.equal(bare.bytes.toString(), 'one\npart');
+      await current().remove(id);
+    });
+
+    test('packed, stdout and stderr stay apart, each in order', async () => {
+      const id = await written('echo one; echo two >&2; echo three');
+      const { bytes } = await packed({ id });
+      assert.deepEqual([linesOf(bytes, 1), linesOf(bytes, 2)], [['one\n', 'three\n'], ['two\n']]);
+      await current().remove(id);
+    });
+
+    test('packed, times and a prefix stand in front of lines where asked for', async () => {
+      const id = await written('echo one');
+      const [line] = await read({ id });
+      const { bytes } = await packed({ id, timestamps: true, prefix: Buffer.from('a=b ') });
+      const [, text = ''] = pieces(bytes)[0] ?? [];
+      assert.match(text, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z a=b one\n$/);
+      assert.equal(BigInt(Date.parse(`${text.slice(0, 19)}Z`)) * 1_000_000n + BigInt(text.slice(20, 29)), line?.timeNs);
+      await current().remove(id);
+    });
+
+    test('a cursor goes on behind its message, whatever the tail', async () => {
+      const { run, remove, exit } = current();
+      const id = await run(['sh', '-c', 'echo one; sleep 0.3; echo two; echo three']);
+      const leave = new AbortController();
+      const wish = { id, stdout: true, stderr: true, tail: -1, follow: true, packing: LogPacking.LOG_PACKING_BARE };
+      let [seen, cursor] = ['', ''];
+      for await (const message of current().streams.readLogs(wish, { signal: leave.signal })) {
+        seen += message.packed;
+        cursor = message.cursor;
+        if (seen === 'one\n') break;
+      }
+      leave.abort();
+      await exit(id);
+      const rest = await packed({ id, packing: LogPacking.LOG_PACKING_BARE, after: cursor, tail: 0 });
+      assert.equal(`${rest.bytes}`, 'two\nthree\n');
+      await remove(id);
+    });
+
+    test('a packed follower is told when all that there is has been read, though there is no line', async () => {
+      const { run, remove } = current();
+      const id = await run(['sleep', '600']);
+      const wish = { id, stdout: true, stderr: true, tail: 0, follow: true, packing: LogPacking.LOG_PACKING_LINES };
+      for await (const { packed: bytes, cursor } of current().streams.readLogs(wish)) {
+        assert.deepEqual([bytes.length, cursor === ''], [0, false]);
+        break;
+      }
+      await remove(id);
+    });
+
     test('following ends when the container has ended and all is read', async () => {
       const { run, processes, remove, exit } = current();
       const id = await run(['sh', '-c', 'echo one; sleep 0.2; echo two']);
@@ -82,6 +164,7 @@ export function logSuite(target: Target, current: Current): void {
       const id = await run(['echo', 'one'], { log: { driver: 'none', options: {} } });
       await exit(id);
       await refused(read({ id }), 'FAILED_PRECONDITION', 'LOGS_UNREADABLE');
+      await refused(packed({ id }), 'FAILED_PRECONDITION', 'LOGS_UNREADABLE');
       await remove(id);
     });
 

@@ -22,7 +22,8 @@ export type ContainerEvent = Pick<WatchContainersResponse, 'event' | 'process' |
 /** A container that was started, or what is kept of it. */
 interface Container {
   log: Log;
-  logDriver: string;
+  /** Whether its log may be read. */
+  logReadable: boolean;
   /** Of the newest start, also when its process is forgotten. */
   generation: number;
   /** Undefined: forgotten, but for the log. */
@@ -109,8 +110,8 @@ export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }
       bootId,
       logPath: `${dataRoot}/execdriver/containers/${id}/container.log`,
     };
-    const logDriver = spec.log?.driver ?? '';
-    containers.set(id, { log, logDriver, generation, current: { process, run } });
+    const logReadable = spec.log?.driver !== 'none' && spec.log?.options['cache-disabled'] !== 'true';
+    containers.set(id, { log, logReadable, generation, current: { process, run } });
     run.listen({
       output: () => undefined,
       ended({ code, oomKilled }) {
@@ -176,8 +177,8 @@ export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }
       return before?.rows === rows && before.columns === columns ? OUTCOME_ALREADY : OUTCOME_DONE;
     },
     size: (id: string) => sizes.get(id),
-    /** How the newest start logs; undefined when there was none. */
-    logDriver: (id: string) => containers.get(id)?.logDriver,
+    /** As the newest start has it; what never started has an empty log. */
+    logReadable: (id: string) => containers.get(id)?.logReadable ?? true,
     remove(id: string, keepLogs: boolean): Outcome {
       const container = containers.get(id);
       if (container === undefined) return OUTCOME_ABSENT;

@@ -36,7 +36,7 @@ export const errors = defineErrors('execdriver', {
   },
   logsUnreadable: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { driver: string }) => `the logging driver ${m.driver} keeps nothing to read`,
+    message: () => 'configured logging driver does not support reading',
   },
   clientTooSlow: {
     code: 'RESOURCE_EXHAUSTED',

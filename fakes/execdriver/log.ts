@@ -6,6 +6,8 @@ export interface LogLine {
   /** With its end, or the last part without one. */
   line: Buffer;
   timeNs: bigint;
+  /** From 1 on, among those that are finished; those that are not share the next. */
+  number: number;
 }
 
 /** What a container wrote, by lines. */
@@ -19,11 +21,15 @@ export interface Log {
   follow(told: (line: LogLine) => void): () => void;
 }
 
+type Unfinished = Omit<LogLine, 'number'>;
+
 export function createLog(): Log {
   const finished: LogLine[] = [];
-  const unfinished = new Map<Stream, LogLine>();
+  const unfinished = new Map<Stream, Unfinished>();
   const followers = new Set<(line: LogLine) => void>();
-  const finish = (line: LogLine) => {
+  const numbered = (line: Unfinished) => ({ ...line, number: finished.length + 1 });
+  const finish = (unnumbered: Unfinished) => {
+    const line = numbered(unnumbered);
     finished.push(line);
     for (const tell of followers) tell(line);
   };
@@ -46,7 +52,7 @@ export function createLog(): Log {
       for (const line of unfinished.values()) finish(line);
       unfinished.clear();
     },
-    lines: () => [...finished, ...unfinished.values()],
+    lines: () => [...finished, ...[...unfinished.values()].map(numbered)],
     follow(tell) {
       followers.add(tell);
       return () => followers.delete(tell);

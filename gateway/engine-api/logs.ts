@@ -1,34 +1,63 @@
-import { type LogLine, LogStream, type ReadLogsRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { isServiceError } from '../../kit/errors.ts';
+import { LogPacking, type ReadLogsRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
 import type { Peers } from '../peers.ts';
 import { BadRequest } from './errors.ts';
 import type { Exchange } from './exchange.ts';
-import { frame, stderr, stdout, streamType } from './frames.ts';
+import { streamType } from './frames.ts';
 import { integerOf, type Query } from './query.ts';
-import { rfc3339Fixed } from './times.ts';
 import { atLeast } from './version.ts';
 
-/** How long a caller waits for an owner that is down; the kit's own measure. */
-const ownerWaitMs = 2000;
+/** How long what was begun waits for an owner that died to be back. */
+const resumeMs = 6_000;
+const resumePauseMs = 50;
 
 /** Sends what a container wrote, complete to the last part of a line, and with `follow` what it writes from then on. */
 export async function sendLogs(exchange: Exchange, peers: Peers): Promise<void> {
   const { query, path, signal } = exchange;
   const choice = logChoice(query);
   const target = await peers.containers.openStream({ container: path.id ?? '' });
-  const batches = peers.streams.readLogs({ id: target.containerId, ...choice }, { signal })[Symbol.asyncIterator]();
-  const first = batches.next();
-  // A follower is answered before there is a line, but not before the log's owner is there.
-  await (choice.follow ? Promise.race([first, peers.execdriver.ready(ownerWaitMs)]) : first);
-  exchange.stream(streamType(target.tty, atLeast(exchange.version, '1.42')));
-  const form = lineForm(query, target.tty);
-  for (let next = await first; !next.done; next = await batches.next()) {
-    const { more, ...line } = next.value;
-    await exchange.write(Buffer.concat([line, ...more].map(form)));
+  const { tty, containerId: id } = target;
+  const pieces = readPieces(peers, { ...choice, id, packing: packingOf(tty, choice.follow) }, signal);
+  // A follower's first comes before there is a line, an empty one.
+  const first = await pieces.next();
+  exchange.stream(streamType(tty, atLeast(exchange.version, '1.42')));
+  for (let next = first; !next.done; next = await pieces.next()) {
+    if (next.value.length > 0) await exchange.write(next.value);
   }
   exchange.end();
 }
 
-function logChoice(query: Query): Omit<ReadLogsRequest, 'id'> {
+/**
+ * Heads are as in Docker's multiplexed stream. Clients that follow may take what is behind one for a line; where nobody waits
+ * for the next line, one head for many costs both ends less.
+ */
+function packingOf(tty: boolean, follow: boolean): LogPacking {
+  if (tty) return LogPacking.LOG_PACKING_BARE;
+  return follow ? LogPacking.LOG_PACKING_LINES : LogPacking.LOG_PACKING_RUNS;
+}
+
+/** When the log's owner goes away in between, it is asked again for what comes behind the last piece. */
+async function* readPieces(peers: Peers, request: ReadLogsRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  let after = '';
+  for (let cutAt: number | undefined; ; ) {
+    try {
+      for await (const { packed, cursor } of peers.streams.readLogs({ ...request, after }, { signal })) {
+        cutAt = undefined;
+        after = cursor;
+        yield packed;
+      }
+      return;
+    } catch (error) {
+      const isCut = isServiceError(error, 'SERVICE_UNAVAILABLE') && (after !== '' || error.cause !== undefined);
+      cutAt ??= Date.now();
+      if (!isCut || signal.aborted || Date.now() - cutAt > resumeMs) throw error;
+      await pause(resumePauseMs);
+    }
+  }
+}
+
+function logChoice(query: Query): Omit<ReadLogsRequest, 'id' | 'packing'> {
   const choice = {
     stdout: query.truth('stdout'),
     stderr: query.truth('stderr'),
@@ -36,7 +65,10 @@ function logChoice(query: Query): Omit<ReadLogsRequest, 'id'> {
     sinceNs: query.time('since'),
     untilNs: query.time('until'),
     tail: tailOf(query.text('tail')),
-    batched: true,
+    timestamps: query.truth('timestamps'),
+    prefix: Buffer.from(query.truth('details') ? ' ' : ''),
+    batched: false,
+    after: '',
   };
   if (!choice.stdout && !choice.stderr) {
     throw new BadRequest('Bad parameters: you must choose at least one stream');
@@ -46,15 +78,4 @@ function logChoice(query: Query): Omit<ReadLogsRequest, 'id'> {
 
 function tailOf(text: string | undefined): number {
   return text === undefined || text === 'all' ? -1 : Math.max(-1, integerOf('tail', text));
-}
-
-function lineForm(query: Query, tty: boolean): (line: LogLine) => Uint8Array {
-  const timestamps = query.truth('timestamps');
-  // What Docker puts here are attributes of log drivers' options, of which there are none.
-  const details = query.truth('details') ? ' ' : '';
-  return ({ stream, line, timeNs }) => {
-    const head = `${timestamps ? `${rfc3339Fixed(timeNs)} ` : ''}${details}`;
-    const bytes = head === '' ? line : Buffer.concat([Buffer.from(head), line]);
-    return tty ? bytes : frame(stream === LogStream.LOG_STREAM_STDERR ? stderr : stdout, bytes);
-  };
 }

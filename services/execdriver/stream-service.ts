@@ -6,6 +6,7 @@ import type {
 import {
   type AttachOpen,
   type LogLine as LogLineMessage,
+  LogPacking,
   LogStream,
   type StreamServiceImplementation,
 } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
@@ -15,7 +16,8 @@ import { errors } from './errors.ts';
 import { checkId } from './ids.ts';
 import type { LogStream as Stream } from './logs/format.ts';
 import type { LogLine } from './logs/lines.ts';
-import { readLog, readLogBytes } from './logs/reader.ts';
+import type { Packing } from './logs/pack.ts';
+import { readLog, readLogBytes, readPacked } from './logs/reader.ts';
 import type { Paths } from './paths.ts';
 import type { ClientFrame } from './stdio/client.ts';
 
@@ -60,15 +62,22 @@ export function streamService(parts: {
       checkId(request.id);
       const container = containers.get(request.id);
       const driver = container?.record.terms.logDriver;
-      if (driver === 'none') throw errors.logsUnreadable({ driver });
+      if (driver === 'none') throw errors.logsUnreadable({});
       const query = {
         streams: streamsOf(request),
         tail: request.tail < 0 ? undefined : request.tail,
         sinceNs: request.sinceNs,
         untilNs: request.untilNs,
+        after: packings[request.packing] === undefined ? '' : request.after,
         until: request.follow && container?.isLiving ? container.ended.then(() => {}) : undefined,
       };
-      for await (const lines of readLog(paths.logDirectoryOf(request.id), query, signal)) {
+      const directory = paths.logDirectoryOf(request.id);
+      const packing = packings[request.packing];
+      if (packing !== undefined) {
+        yield* readPacked(directory, query, { ...request, packing }, signal);
+        return;
+      }
+      for await (const { lines } of readLog(directory, query, signal)) {
         yield* request.batched ? batches(lines) : lines.map(lineMessage);
       }
     },
@@ -110,15 +119,23 @@ const streams: Readonly<Record<Stream, LogStream>> = {
   stderr: LogStream.LOG_STREAM_STDERR,
 };
 
+const packings: Readonly<Partial<Record<LogPacking, Packing>>> = {
+  [LogPacking.LOG_PACKING_LINES]: 'lines',
+  [LogPacking.LOG_PACKING_RUNS]: 'runs',
+  [LogPacking.LOG_PACKING_BARE]: 'bare',
+};
+
 function lineMessage({ stream, line, timeNs }: LogLine): LogLineMessage {
   return { stream: streams[stream], line, timeNs };
 }
 
 const batchBytes = 256 * 1024;
 
+type Batch = LogLineMessage & Pick<ReadLogsResponse, 'more'>;
+
 /** Lines by the message, each message well below the largest that may be sent. */
-function* batches(lines: readonly LogLine[]): Generator<ReadLogsResponse> {
-  let batch: ReadLogsResponse | undefined;
+function* batches(lines: readonly LogLine[]): Generator<Batch> {
+  let batch: Batch | undefined;
   let size = 0;
   for (const line of lines) {
     if (batch !== undefined && size + line.line.length > batchBytes) {

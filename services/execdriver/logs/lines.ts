@@ -1,4 +1,5 @@
-import type { LogEntry, LogStream } from './format.ts';
+import { type LogStream, streamNames } from './format.ts';
+import { headLength, stampLength } from './pack.ts';
 
 /** A line as the container wrote it, with its line end; or a piece of one that has none (yet). */
 export interface LogLine {
@@ -8,50 +9,24 @@ export interface LogLine {
   timeNs: bigint;
 }
 
-/** Lines longer than this are handed on in pieces: a container must not fill our memory by not ending a line. */
-const longestLine = 1024 * 1024;
-
-interface Begun {
-  parts: Buffer[];
-  length: number;
-  timeNs: bigint;
+/** What stands behind each head. The bytes are views. */
+export function* unpackRuns(packed: Buffer): Generator<{ stream: LogStream; bytes: Buffer }> {
+  for (let at = 0; at < packed.length; ) {
+    const end = at + headLength + packed.readUInt32BE(at + 4);
+    yield { stream: streamNames[packed[at] === 2 ? 2 : 1], bytes: packed.subarray(at + headLength, end) };
+    at = end;
+  }
 }
 
-export const lineEnd = Buffer.from('\n');
-
-/** Joins what a container wrote as one line but the monitor read in parts; stdout and stderr each for themselves. */
-export class LineJoiner {
-  #begun = new Map<LogStream, Begun>();
-
-  /** The line that this record completes, if it does. */
-  add(entry: LogEntry): LogLine | undefined {
-    const { stream } = entry;
-    const begun = this.#begun.get(stream);
-    if (!entry.partial) {
-      this.#begun.delete(stream);
-      const parts = begun === undefined ? [entry.text, lineEnd] : [...begun.parts, entry.text, lineEnd];
-      return { stream, line: Buffer.concat(parts), timeNs: begun?.timeNs ?? entry.timeNs };
-    }
-    const grown = begun ?? { parts: [], length: 0, timeNs: entry.timeNs };
-    // The bytes are a view into a buffer that is used again.
-    grown.parts.push(Buffer.from(entry.text));
-    grown.length += entry.text.length;
-    if (grown.length < longestLine) {
-      this.#begun.set(stream, grown);
-      return undefined;
-    }
-    this.#begun.delete(stream);
-    return { stream, line: Buffer.concat(grown.parts), timeNs: grown.timeNs };
+/** Lines that were packed each behind its head and its time. */
+export function unpackLines(packed: Buffer): LogLine[] {
+  const lines: LogLine[] = [];
+  let known = { second: '', ns: 0n };
+  for (const { stream, bytes } of unpackRuns(packed)) {
+    const second = bytes.toString('latin1', 0, 19);
+    if (second !== known.second) known = { second, ns: BigInt(Date.parse(`${second}Z`)) * 1_000_000n };
+    const timeNs = known.ns + BigInt(bytes.toString('latin1', 20, 29));
+    lines.push({ stream, line: bytes.subarray(stampLength), timeNs });
   }
-
-  /** What has no line end, at the end of everything. */
-  rest(): LogLine[] {
-    const lines = [...this.#begun].map(([stream, { parts, timeNs }]) => ({
-      stream,
-      line: Buffer.concat(parts),
-      timeNs,
-    }));
-    this.#begun.clear();
-    return lines.sort((a, b) => Number(a.timeNs - b.timeNs));
-  }
+  return lines;
 }

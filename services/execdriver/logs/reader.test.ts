@@ -9,7 +9,7 @@ import type { LogStream } from './format.ts';
 import { type LogQuery, readLog, readLogBytes } from './reader.ts';
 
 const both = new Set<LogStream>(['stdout', 'stderr']);
-const all: LogQuery = { streams: both, tail: undefined, sinceNs: 0n, untilNs: 0n, until: undefined };
+const all: LogQuery = { streams: both, tail: undefined, sinceNs: 0n, untilNs: 0n, until: undefined, after: '' };
 const never = new AbortController().signal;
 
 /** The monitor's record; seconds after 2026-01-02 03:04:00. */
@@ -29,7 +29,8 @@ suite('reading logs', () => {
   const read = async (query: Partial<LogQuery> = {}) => {
     const lines: string[] = [];
     for await (const block of readLog(directory, { ...all, ...query }, never)) {
-      for (const { stream, line } of block) lines.push(`${stream === 'stdout' ? 'o' : 'e'}:${line.toString('latin1')}`);
+      for (const { stream, line } of block.lines)
+        lines.push(`${stream === 'stdout' ? 'o' : 'e'}:${line.toString('latin1')}`);
     }
     return lines;
   };
@@ -42,7 +43,7 @@ suite('reading logs', () => {
     write(out('one'), err('two', 1), out(''));
     assert.deepEqual(await read(), ['o:one\n', 'e:two\n', 'o:\n']);
     const times: bigint[] = [];
-    for await (const block of readLog(directory, all, never)) times.push(...block.map(({ timeNs }) => timeNs));
+    for await (const { lines } of readLog(directory, all, never)) times.push(...lines.map(({ timeNs }) => timeNs));
     assert.deepEqual(times, [startNs, startNs + 1_000_000_000n, startNs]);
   });
 
@@ -106,7 +107,7 @@ suite('reading logs', () => {
     const lines: string[] = [];
     const following = (async () => {
       for await (const block of readLog(directory, { ...all, tail: 1, until: ended.promise }, never)) {
-        lines.push(...block.map(({ line }) => `${line}`.trim()));
+        lines.push(...block.lines.map(({ line }) => `${line}`.trim()));
       }
     })();
     await eventually(() => lines.length === 1);

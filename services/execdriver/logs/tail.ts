@@ -1,62 +1,100 @@
-import { fstatSync, readSync } from 'node:fs';
-import { type LogStream, parseEntry } from './format.ts';
+import { fstatSync, read } from 'node:fs';
+import { promisify } from 'node:util';
+import { isPartialAt, type LogStream, newline, streamAt, streamNames, timeAt } from './format.ts';
+import type { Position, Starts } from './positions.ts';
 
-/** Where to begin: a file (index into those given) and a byte in it. */
-export interface Place {
-  file: number;
-  offset: number;
+const readAsync = promisify(read);
+const blockSize = 128 * 1024;
+
+export interface TailQuery {
+  /** Lines of these streams, those that end last. */
+  count: number;
+  streams: ReadonlySet<LogStream>;
+  /** Only lines of this time count; nanoseconds since 1970, 0: no bound. */
+  sinceNs: bigint;
+  untilNs: bigint;
 }
 
-const blockSize = 64 * 1024;
+/** Looks back from the end of a log for where the last lines of each stream begin. Reads no more than it needs. */
+export async function startsOfTail(descriptors: readonly number[], query: TailQuery): Promise<Starts> {
+  const { count, streams, sinceNs, untilNs } = query;
+  let left = count;
+  let end: Position = { file: Math.max(descriptors.length - 1, 0), offset: 0 };
+  let hasEnd = false;
+  /** Where the earliest line that counts begins, as far as has been read. */
+  const starts = new Map<LogStream, Position>();
+  /** Streams of which the line before that has been seen. */
+  const done = new Set<LogStream>();
 
-/**
- * Looks back from the end for a place from which the last `count` lines of the streams can be read whole. Some more lines may
- * come after it: one of each stream that was needed to be sure where the next one begins.
- */
-export function placeOfTail(descriptors: readonly number[], count: number, streams: ReadonlySet<LogStream>): Place {
-  let lines = 0;
-  const open = new Set<LogStream>();
-  for (const [file, descriptor] of [...descriptors.entries()].reverse()) {
-    for (const { offset, record } of recordsBackwards(descriptor)) {
-      const entry = parseEntry(record);
-      if (entry === undefined || !streams.has(entry.stream)) continue;
-      if (lines < count) {
-        // A partial record at the very end is a line of its own; before a whole one of its stream it belongs to that.
-        if (!entry.partial || !open.has(entry.stream)) lines += 1;
-        open.add(entry.stream);
-      } else if (!entry.partial) {
-        // The line before: what is wanted of this stream begins behind it.
-        open.delete(entry.stream);
-        if (open.size === 0) return { file, offset };
+  for (let file = descriptors.length - 1; file >= 0; file--) {
+    for await (const { bytes, offset, records } of blocksBackwards(descriptors[file] ?? -1)) {
+      const last = records.at(-1);
+      if (!hasEnd && last !== undefined) [end, hasEnd] = [{ file, offset: offset + last.end + 1 }, true];
+      for (let at = records.length - 1; at >= 0; at--) {
+        if (left === 0 && [...starts.keys()].every((stream) => done.has(stream))) return filled();
+        const { start, end: recordEnd } = records[at] ?? { start: 0, end: 0 };
+        const number = streamAt(bytes, start, recordEnd);
+        if (number === 0) continue;
+        const stream = streamNames[number];
+        if (!streams.has(stream) || done.has(stream)) continue;
+        if (sinceNs !== 0n || untilNs !== 0n) {
+          const timeNs = timeAt(bytes, start) ?? 0n;
+          if (timeNs < sinceNs) return filled();
+          if (untilNs !== 0n && timeNs > untilNs) continue;
+        }
+        const place = { file, offset: offset + start };
+        // A part belongs to the line behind it; at the very end it is a line of its own.
+        if (isPartialAt(bytes, start) && starts.has(stream)) {
+          starts.set(stream, place);
+        } else if (left > 0) {
+          left -= 1;
+          starts.set(stream, place);
+        } else if (starts.has(stream)) {
+          done.add(stream);
+        }
       }
     }
   }
-  return { file: 0, offset: 0 };
+  return filled();
+
+  function filled(): Starts {
+    return { stdout: starts.get('stdout') ?? end, stderr: starts.get('stderr') ?? end };
+  }
 }
 
-/** The whole records of a file, the last one first, without their line ends. Synchronous: it ends after a few blocks. */
-function* recordsBackwards(descriptor: number): Generator<{ offset: number; record: Buffer }> {
+interface Records {
+  bytes: Buffer;
+  /** Of the first byte in the file. */
+  offset: number;
+  /** Without their line ends. */
+  records: { start: number; end: number }[];
+}
+
+/** The whole records of a file, from its end on, a block at a time. */
+async function* blocksBackwards(descriptor: number): AsyncGenerator<Records> {
   let position = fstatSync(descriptor).size;
-  let rest = Buffer.alloc(0);
+  /** The end of a record whose beginning is yet to be read, with its line end; before the first line end it is cut off. */
+  let rest: Buffer | undefined;
   while (position > 0) {
     const size = Math.min(blockSize, position);
     position -= size;
-    const block = Buffer.alloc(size);
-    readSync(descriptor, block, 0, size, position);
-    const bytes = Buffer.concat([block, rest]);
-    let end = bytes.length;
-    let start = bytes.lastIndexOf(0x0a, end - 1);
-    while (start >= 0) {
-      if (start + 1 < end)
-        yield { offset: position + start + 1, record: withoutLineEnd(bytes.subarray(start + 1, end)) };
-      end = start + 1;
-      start = end >= 2 ? bytes.lastIndexOf(0x0a, end - 2) : -1;
+    const block = Buffer.allocUnsafe(size);
+    await readAsync(descriptor, block, 0, size, position);
+    const bytes = rest === undefined ? block : Buffer.concat([block, rest]);
+    const first = position === 0 ? 0 : bytes.indexOf(newline) + 1;
+    const records: Records['records'] = [];
+    for (let start = first; ; ) {
+      const end = bytes.indexOf(newline, start);
+      if (end < 0) break;
+      records.push({ start, end });
+      start = end + 1;
     }
-    rest = bytes.subarray(0, end);
+    // A block within a record.
+    if (position > 0 && first === 0) {
+      rest = bytes;
+      continue;
+    }
+    yield { bytes, offset: position, records };
+    rest = bytes.subarray(0, first);
   }
-  if (rest.length > 0) yield { offset: 0, record: withoutLineEnd(rest) };
-}
-
-function withoutLineEnd(bytes: Buffer): Buffer {
-  return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : bytes;
 }

@@ -1,0 +1,130 @@
+import { closeSync, existsSync, fstatSync, read, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { watchChanges } from './changes.ts';
+import { logFile, openLogFiles, openNextLogFile } from './files.ts';
+import { newline } from './format.ts';
+import { cursorOf, fileMark, firstOf, type Starts } from './positions.ts';
+
+/** Whole records that lie one behind the other in a file. Good until the next block is asked for. */
+export interface Block {
+  bytes: Buffer;
+  file: number;
+  /** Of the first byte in its file. */
+  offset: number;
+}
+
+/** An open log: its records as they come, across rotations. */
+export interface Source extends AsyncDisposable {
+  /** From where on each stream is wanted: of what comes before there may be some in the blocks. */
+  readonly starts: Starts;
+  /** `waiting` each time that all there is has been read and more may come. */
+  blocks(): AsyncGenerator<Block | 'waiting'>;
+  cursor(starts: Starts): string;
+}
+
+export interface SourceQuery {
+  /** Given the files there are, the oldest first, and their marks. */
+  startsIn(descriptors: readonly number[], marks: readonly string[]): Starts | Promise<Starts>;
+  /** To go on until this settles, which is when the container has ended; undefined: only what is there. */
+  until: Promise<void> | undefined;
+  /** Nanoseconds since 1970; 0: no bound. */
+  untilNs: bigint;
+}
+
+const readAsync = promisify(read);
+const blockSize = 256 * 1024;
+
+export async function openSource(directory: string, query: SourceQuery, signal: AbortSignal): Promise<Source> {
+  /** By number. Those that have been read are closed. */
+  const files: { descriptor: number | undefined; mark: string }[] = [];
+  const add = (descriptor: number) => files.push({ descriptor, mark: fileMark(descriptor) });
+  for (const descriptor of openLogFiles(directory)) add(descriptor);
+  const close = (upTo: number) => {
+    for (const file of files.slice(0, upTo)) {
+      if (file.descriptor !== undefined) closeSync(file.descriptor);
+      file.descriptor = undefined;
+    }
+  };
+  let starts: Starts;
+  try {
+    const opened = files.flatMap(({ descriptor }) => descriptor ?? []);
+    starts = await query.startsIn(
+      opened,
+      files.map(({ mark }) => mark),
+    );
+  } catch (error) {
+    close(files.length);
+    throw error;
+  }
+  const first = firstOf(starts);
+  close(first.file);
+  const { until, untilNs } = query;
+  const changes = until === undefined ? undefined : watchChanges(directory, { end: until, untilNs }, signal);
+
+  /** Makes sure that the file after a finished one is opened, if there is one. */
+  const hasNext = (number: number): boolean => {
+    if (files.length > number + 1) return true;
+    const current = files[number]?.descriptor;
+    if (current === undefined) {
+      for (const descriptor of openLogFiles(directory)) add(descriptor);
+      return false;
+    }
+    // Mostly it is still the newest.
+    const newest = statSync(join(directory, logFile), { throwIfNoEntry: false });
+    if (newest?.ino === fstatSync(current).ino || !existsSync(directory)) return false;
+    const next = openNextLogFile(directory, current);
+    if (next !== undefined) add(next);
+    return next !== undefined;
+  };
+
+  async function* blocks(): AsyncGenerator<Block | 'waiting'> {
+    const buffer = Buffer.allocUnsafeSlow(blockSize);
+    let number = first.file;
+    /** Where in the file the buffer's content begins, and how much there is. */
+    let [offset, held] = [first.offset, 0];
+    for (;;) {
+      if (signal.aborted) return;
+      // Asked for before looking, so that what happens meanwhile is not missed.
+      const changed = changes?.next();
+      const hasEnded = changes?.hasEnded ?? true;
+      const current = files[number]?.descriptor;
+      if (current !== undefined) {
+        const { bytesRead } = await readAsync(current, buffer, held, buffer.length - held, offset + held);
+        if (bytesRead > 0) {
+          held += bytesRead;
+          const length = buffer.lastIndexOf(newline, held - 1) + 1;
+          if (length > 0) yield { bytes: buffer.subarray(0, length), file: number, offset };
+          // Without an end in all of the buffer it is no record: what follows up to the next end is none either.
+          const done = length === 0 && held === buffer.length ? held : length;
+          buffer.copyWithin(0, done, held);
+          offset += done;
+          held -= done;
+          continue;
+        }
+      }
+      // A later file shows that this one is finished, and that was so before its end was seen only if it is read once more.
+      if (hasNext(number)) {
+        if (current !== undefined && offset + held < fstatSync(current).size) continue;
+        number += 1;
+        close(number);
+        [offset, held] = [0, 0];
+        continue;
+      }
+      if (current === undefined && files[number] !== undefined) continue;
+      if (hasEnded) return;
+      yield 'waiting';
+      await changed;
+    }
+  }
+
+  return {
+    starts,
+    blocks,
+    cursor: (at) => cursorOf(at, (file) => files[file]?.mark ?? ''),
+    async [Symbol.asyncDispose]() {
+      changes?.close();
+      close(files.length);
+    },
+  };
+}
