@@ -24,6 +24,7 @@ import { execService } from './exec-service.ts';
 import { openExecEvents } from './execs/events.ts';
 import { Exec } from './execs/exec.ts';
 import { execRecords } from './execs/record.ts';
+import { createAppArmor } from './host/apparmor.ts';
 import { probeHost } from './host/probe.ts';
 import { makePaths } from './paths.ts';
 import { processService } from './process-service.ts';
@@ -42,6 +43,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const attachments = openAttachments(containers, paths);
   const events = openEvents(records);
   const execEvents = openExecEvents(records);
+  const processes = createProcesses();
   const estate: Estate = {
     records,
     containerRecords: saved,
@@ -54,7 +56,8 @@ export async function start(config: ServiceConfig): Promise<Running> {
     queue: createKeyedQueue(),
     paths,
     facts: await readEngineFacts(),
-    processes: createProcesses(),
+    processes,
+    appArmor: createAppArmor(processes, execRoot),
     mounts: createMounts(),
     execRoot,
     log,

@@ -23,6 +23,7 @@ import type { Exec } from './execs/exec.ts';
 import { type Execs, forgetExecs, openExecs } from './execs/execs.ts';
 import { forgetProbes, openProbes, type Probes } from './execs/probes.ts';
 import type { ExecRecords } from './execs/record.ts';
+import type { AppArmor } from './host/apparmor.ts';
 import { openRotation } from './logs/rotation.ts';
 import type { Paths } from './paths.ts';
 import { openMonitorProgram } from './runtime/conmon.ts';
@@ -55,6 +56,7 @@ export interface Estate {
   facts: EngineFacts;
   processes: Processes;
   mounts: Mounts;
+  appArmor: AppArmor;
   execRoot: string;
   log: Logger;
 }

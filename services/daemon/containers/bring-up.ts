@@ -1,3 +1,4 @@
+import { messageOf } from '../../../kit/errors.ts';
 import type { MountPoint } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import type { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
@@ -17,7 +18,11 @@ export interface Running {
   files: Pick<Prepared, 'resolvConfPath' | 'hostsPath' | 'hostnamePath'>;
 }
 
-type Network = Pick<Running, 'sandbox' | 'files'> & { namespacePath: string };
+/** `host`: who has another's network has its name. */
+type Network = Pick<Running, 'sandbox' | 'files'> & {
+  namespacePath: string;
+  host: { hostname?: string; domainname?: string };
+};
 
 /**
  * The effects of a start: (mount ∥ sandbox ∥ volumes) → process. What is there already, of a start that was cut short, is
@@ -28,6 +33,7 @@ export async function bringUp(lifecycle: Lifecycle, record: ContainerRecord): Pr
   const { id, generation } = record;
   const volumePaths = new Map<string, string>();
   let rootPath = '';
+  checkJoined(lifecycle, record);
   const joining = joinNetwork(lifecycle, record);
 
   const mounted = insist((options) => graphdriver.layers.mountLayer({ id, holder: id }, options)).then(({ path }) => {
@@ -46,9 +52,13 @@ export async function bringUp(lifecycle: Lifecycle, record: ContainerRecord): Pr
       ? insist((options) => execdriver.processes.removeContainer({ id, keepLogs: true }, options))
       : undefined,
   );
-  const { sandbox, files, namespacePath } = await joining;
+  const { sandbox, files, namespacePath, host } = await joining;
   const prepared = { rootPath, namespacePath, volumePaths, linkedEnv: [], ...files };
-  const spec = processSpec(record, prepared, lifecycle.engine.facts.defaults);
+  const spec = processSpec(
+    { ...record, config: { ...record.config, ...host } },
+    prepared,
+    lifecycle.engine.facts.defaults,
+  );
   const { process } = await insist((options) => execdriver.processes.startContainer({ id, generation, spec }, options));
   if (process === undefined) throw new Error('the exec driver started a process and did not say which');
   return { process, sandbox, files };
@@ -75,6 +85,23 @@ async function mountVolume(
   return (await insist((options) => volumes.mountVolume(request, options))).path;
 }
 
+/** Whose namespaces are to be shared is there; that he runs is for the exec driver to see. */
+function checkJoined({ repository }: Lifecycle, { hostConfig }: ContainerRecord): void {
+  const { networkMode, pidMode, ipcMode } = hostConfig;
+  for (const [field, mode, what] of [
+    ['network_mode', networkMode, 'joining network namespace of container'],
+    ['pid_mode', pidMode, 'failed to join PID namespace'],
+    ['ipc_mode', ipcMode, 'failed to join IPC namespace'],
+  ] as const) {
+    if (!mode.startsWith('container:')) continue;
+    try {
+      repository.find(mode.slice('container:'.length));
+    } catch (cause) {
+      throw errors.badConfig({ field, problem: `${what}: ${messageOf(cause)}` }, { cause });
+    }
+  }
+}
+
 async function joinNetwork(lifecycle: Lifecycle, record: ContainerRecord): Promise<Network> {
   const reference = joinedContainer(record);
   if (reference !== undefined) {
@@ -85,6 +112,7 @@ async function joinNetwork(lifecycle: Lifecycle, record: ContainerRecord): Promi
       sandbox: undefined,
       namespacePath: other.network.sandboxPath,
       files: { resolvConfPath, hostsPath, hostnamePath },
+      host: { hostname: other.config.hostname, domainname: other.config.domainname },
     };
   }
   const request = planSandbox(record, lifecycle.engine.facts, linkedHosts(lifecycle, record));
@@ -92,5 +120,5 @@ async function joinNetwork(lifecycle: Lifecycle, record: ContainerRecord): Promi
   const { sandbox } = await insist((options) => sandboxes.createSandbox(request, options));
   if (sandbox === undefined) throw new Error('the network service made a sandbox and did not say which');
   const { namespacePath, resolvConfPath, hostsPath, hostnamePath } = sandbox;
-  return { sandbox, namespacePath, files: { resolvConfPath, hostsPath, hostnamePath } };
+  return { sandbox, namespacePath, files: { resolvConfPath, hostsPath, hostnamePath }, host: {} };
 }

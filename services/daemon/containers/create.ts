@@ -93,11 +93,15 @@ function settle<T>(
   }
 }
 
-/** Another container is meant even when it is renamed: its id is kept. */
+/** Another container is meant even when it is renamed: its id is kept. One that is not there may be when this one starts. */
 function withIds({ repository }: Lifecycle, host: HostConfig): HostConfig {
-  const byId = (mode: string) =>
-    mode.startsWith('container:') && mode !== 'container:'
-      ? `container:${repository.find(mode.slice('container:'.length)).id}`
-      : mode;
+  const byId = (mode: string) => {
+    if (!mode.startsWith('container:') || mode === 'container:') return mode;
+    try {
+      return `container:${repository.find(mode.slice('container:'.length)).id}`;
+    } catch {
+      return mode;
+    }
+  };
   return { ...host, networkMode: byId(host.networkMode), pidMode: byId(host.pidMode), ipcMode: byId(host.ipcMode) };
 }

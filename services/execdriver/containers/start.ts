@@ -11,6 +11,7 @@ import type { ContainerSpec } from '../../../proto/gen/longshore/execdriver/v1/s
 import type { MonitorCgroup } from '../cgroups/monitors.ts';
 import type { StrayControllers } from '../cgroups/stray-controllers.ts';
 import { nowNs } from '../clock.ts';
+import { type AppArmor, profileFor } from '../host/apparmor.ts';
 import type { Paths } from '../paths.ts';
 import type { MonitorProgram } from '../runtime/conmon.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -48,6 +49,7 @@ export interface StartParts {
   facts: EngineFacts;
   paths: Paths;
   mounts: Mounts;
+  appArmor: AppArmor;
   bootId: string;
   cgroupParent: string;
   defaultUlimits: readonly Wish[];
@@ -143,6 +145,8 @@ function startingRecord(id: string, generation: number, terms: Terms, bootId: st
   return { id, generation, state: 'starting', bootId, terms, startedNs: 0n, ...none };
 }
 
+const unconfinedBy = { apparmor: '', privileged: false };
+
 async function translate(parts: StartParts, spec: ContainerSpec, terms: Terms): Promise<OciSpec> {
   const { containers, facts, defaultUlimits } = parts;
   const usesInit = spec.init && (spec.pidMode === '' || spec.pidMode === 'private');
@@ -154,6 +158,7 @@ async function translate(parts: StartParts, spec: ContainerSpec, terms: Terms): 
     initBinary: usesInit ? await findInitBinary() : undefined,
     findInit: (id) => containers.get(id)?.pid,
     shm: terms.shm ?? '',
+    appArmorProfile: facts.appArmor ? await profileFor(parts.appArmor, spec.confinement ?? unconfinedBy) : undefined,
   });
   await ensureBindSources(spec.mounts);
   ensureWorkingDirectory(spec.rootPath, oci.process.cwd);

@@ -22,6 +22,8 @@ const facts: EngineFacts = {
   cgroup2: false,
   countsSwap: true,
   weighsBlockDevices: false,
+  appArmor: false,
+  selinux: false,
   thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
 };
 
@@ -33,6 +35,7 @@ const around: Surroundings = {
   initBinary: undefined,
   findInit: (id) => (id === 'other' ? 77 : undefined),
   shm: '',
+  appArmorProfile: undefined,
 };
 
 function translate(parts: Parts = {}, more: Partial<EngineFacts> = {}): Promise<OciSpec> {

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { Confinement, ContainerSpec, Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { errors } from '../errors.ts';
 import { capabilitiesFor } from './capabilities.ts';
@@ -13,6 +14,7 @@ import { resourcesFor } from './resources.ts';
 import { rlimitsFor, type Wish } from './rlimits.ts';
 import { parseSeccompProfile, resolveSeccomp, type SeccompHost } from './seccomp.ts';
 import { defaultSeccompProfile } from './seccomp-default.ts';
+import { type SelinuxLabels, selinuxLabels } from './selinux.ts';
 import { type ContainerUser, lookupUser, type UserFiles } from './users.ts';
 
 /** What of the engine and the host goes into a container's spec, besides what was asked for. */
@@ -25,6 +27,8 @@ export interface Surroundings {
   /** The host's init program; undefined when none was asked for. */
   initBinary: string | undefined;
   findInit: FindInit;
+  /** Undefined: this kernel has no AppArmor, and what is asked of it has no effect. */
+  appArmorProfile: string | undefined;
   /** Where on the host its /dev/shm is, when others have it too; empty: it gets its own. */
   shm: string;
 }
@@ -76,13 +80,14 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
   const devices = await devicesFor(spec.devices, spec.deviceCgroupRules, confinement.privileged);
   const { mounts, rootfsPropagation } = mountsFor(spec, confinement.privileged, around.shm);
   const seccomp = seccompFor(confinement, capabilities, facts);
+  const selinux = facts.selinux ? selinuxLabels(confinement.selinux, basename(around.cgroupPath)) : undefined;
   const sharesUts = spec.utsMode === 'host';
   if (around.initBinary !== undefined) {
     mounts.push({ destination: initInContainer, type: 'bind', source: around.initBinary, options: ['bind', 'ro'] });
   }
   return {
     ociVersion: '1.0.2',
-    process: processOf(spec, confinement, { capabilities, user, around }),
+    process: processOf(spec, confinement, { capabilities, user, selinux, around }),
     root: { path: spec.rootPath, readonly: spec.readOnlyRoot },
     ...(!sharesUts && spec.hostname !== '' && { hostname: spec.hostname }),
     ...(!sharesUts && spec.domainname !== '' && { domainname: spec.domainname }),
@@ -97,6 +102,7 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
       readonlyPaths: readonlyPaths(confinement, !facts.cgroup2 && mounts.some(({ type }) => type === 'cgroup')),
       ...(Object.keys(spec.sysctls).length > 0 && { sysctl: { ...spec.sysctls } }),
       ...(seccomp !== undefined && { seccomp }),
+      ...(selinux !== undefined && { mountLabel: selinux.mount }),
       ...(rootfsPropagation !== undefined && { rootfsPropagation }),
     },
   };
@@ -123,14 +129,12 @@ function check(spec: ContainerSpec): void {
 function processOf(
   spec: ContainerSpec,
   confinement: Confinement,
-  parts: { capabilities: string[]; user: ContainerUser; around: Surroundings },
+  parts: { capabilities: string[]; user: ContainerUser; selinux: SelinuxLabels | undefined; around: Surroundings },
 ): OciProcess {
-  const { capabilities, user, around } = parts;
+  const { capabilities, user, selinux, around } = parts;
   const { facts } = around;
   const hostname = spec.utsMode === 'host' ? facts.hostname : spec.hostname;
   const rlimits = rlimitsFor(spec.rlimits, around.defaultUlimits, facts.limits, mayRaise(facts));
-  const { apparmor } = confinement;
-  const selinux = confinement.selinux.filter((label) => label !== 'disable').join(':');
   return {
     terminal: spec.tty,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
@@ -148,8 +152,8 @@ function processOf(
     ...(rlimits.length > 0 && { rlimits }),
     noNewPrivileges: confinement.noNewPrivileges,
     oomScoreAdj: oomScoreAdjOf(spec, facts),
-    ...(apparmor !== '' && apparmor !== 'unconfined' && { apparmorProfile: apparmor }),
-    ...(selinux !== '' && { selinuxLabel: selinux }),
+    ...(around.appArmorProfile !== undefined && { apparmorProfile: around.appArmorProfile }),
+    ...(selinux !== undefined && { selinuxLabel: selinux.process }),
   };
 }
 

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { hostname, machine, release } from 'node:os';
 import { ownCapabilities } from '../../../kit/linux/capabilities.ts';
 import { type Resource, type ResourceLimit, resourceLimits } from '../../../kit/linux/resource-limits.ts';
+import { isAppArmorOn } from '../host/apparmor.ts';
 
 /** What this process has and may: a container gets at most that. It does not change while the service lives. */
 export interface EngineFacts {
@@ -21,6 +22,9 @@ export interface EngineFacts {
   countsSwap: boolean;
   /** Proportional weights for block devices are there. */
   weighsBlockDevices: boolean;
+  /** The kernel confines by AppArmor profiles, by SELinux labels. */
+  appArmor: boolean;
+  selinux: boolean;
   /** Thermal throttling counters, by which a container could watch its neighbours. */
   thermalPaths: readonly string[];
 }
@@ -42,6 +46,8 @@ export async function readEngineFacts(cgroupRoot = '/sys/fs/cgroup'): Promise<En
     cgroup2,
     countsSwap: cgroup2 ? existsSync('/proc/swaps') : existsSync(`${cgroupRoot}/memory/memory.memsw.limit_in_bytes`),
     weighsBlockDevices: cgroup2 || weightFiles.some((file) => existsSync(`${cgroupRoot}/blkio/${file}`)),
+    appArmor: isAppArmorOn(),
+    selinux: existsSync('/sys/fs/selinux/enforce'),
     thermalPaths: possibleCpus().map(thermalPath).filter(existsSync),
   };
 }

@@ -27,7 +27,7 @@ function kernelMounts(spec: ContainerSpec, sharedShm: string): OciMount[] {
   ];
 }
 
-const shared = (source: string) => mount('/dev/shm', 'bind', source, 'rbind,rprivate');
+const shared = (source: string) => mount('/dev/shm', 'bind', source, 'rbind,nosuid,noexec,nodev,rprivate');
 
 /** Stays writable in a read-only container: it is the container's own, or protected otherwise. */
 const neverReadOnly = ['/proc', '/dev/pts', '/dev/shm', '/dev/mqueue', '/dev'];
@@ -37,7 +37,10 @@ export interface Mounts {
   rootfsPropagation?: string;
 }
 
-/** `sharedShm`: where on the host /dev/shm is, if others have it too. The kernel's file systems where the user did not put something else, then the user's mounts, outer ones first. */
+/**
+ * The kernel's file systems where the user did not put something else, then the user's mounts, outer ones first. `sharedShm`:
+ * where on the host /dev/shm is, if others have it too.
+ */
 export function mountsFor(spec: ContainerSpec, privileged: boolean, sharedShm = ''): Mounts {
   const wanted = [...spec.mounts].sort((a, b) => depth(a.destination) - depth(b.destination));
   const taken = new Set(wanted.map((entry) => entry.destination));
