@@ -447,6 +447,13 @@ export interface OpenStreamResponse {
   /** Removed as soon as it ends. */
   autoRemove: boolean;
   name: string;
+  /** What the log's options choose of its labels and variables, and its tag where they name one. */
+  logAttributes: { [key: string]: string };
+}
+
+export interface OpenStreamResponse_LogAttributesEntry {
+  key: string;
+  value: string;
 }
 
 export interface OpenFilesRequest {
@@ -4010,6 +4017,7 @@ function createBaseOpenStreamResponse(): OpenStreamResponse {
     logDriver: "",
     autoRemove: false,
     name: "",
+    logAttributes: {},
   };
 }
 
@@ -4042,6 +4050,9 @@ export const OpenStreamResponse: MessageFns<OpenStreamResponse> = {
     if (message.name !== "") {
       writer.uint32(74).string(message.name);
     }
+    globalThis.Object.entries(message.logAttributes).forEach(([key, value]: [string, string]) => {
+      OpenStreamResponse_LogAttributesEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
+    });
     return writer;
   },
 
@@ -4130,6 +4141,17 @@ export const OpenStreamResponse: MessageFns<OpenStreamResponse> = {
             message.name = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            const entry10 = OpenStreamResponse_LogAttributesEntry.decode(reader, reader.uint32());
+            if (entry10.value !== undefined) {
+              message.logAttributes[entry10.key] = entry10.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4156,6 +4178,82 @@ export const OpenStreamResponse: MessageFns<OpenStreamResponse> = {
     message.logDriver = object.logDriver ?? "";
     message.autoRemove = object.autoRemove ?? false;
     message.name = object.name ?? "";
+    message.logAttributes = (globalThis.Object.entries(object.logAttributes ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseOpenStreamResponse_LogAttributesEntry(): OpenStreamResponse_LogAttributesEntry {
+  return { key: "", value: "" };
+}
+
+export const OpenStreamResponse_LogAttributesEntry: MessageFns<OpenStreamResponse_LogAttributesEntry> = {
+  encode(message: OpenStreamResponse_LogAttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenStreamResponse_LogAttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenStreamResponse_LogAttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OpenStreamResponse_LogAttributesEntry>): OpenStreamResponse_LogAttributesEntry {
+    return OpenStreamResponse_LogAttributesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OpenStreamResponse_LogAttributesEntry>): OpenStreamResponse_LogAttributesEntry {
+    const message = createBaseOpenStreamResponse_LogAttributesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };

@@ -75,6 +75,8 @@ export interface GetInfoResponse {
   services: ServiceStatus[];
   debug: boolean;
   bootDurationNs: bigint;
+  /** Of containers that name none. */
+  defaultLogDriver: string;
 }
 
 export interface InfoRow {
@@ -503,6 +505,7 @@ function createBaseGetInfoResponse(): GetInfoResponse {
     services: [],
     debug: false,
     bootDurationNs: 0n,
+    defaultLogDriver: "",
   };
 }
 
@@ -627,6 +630,9 @@ export const GetInfoResponse: MessageFns<GetInfoResponse> = {
     }
     if (message.bootDurationNs !== 0n) {
       writer.uint32(320).int64(message.bootDurationNs);
+    }
+    if (message.defaultLogDriver !== "") {
+      writer.uint32(330).string(message.defaultLogDriver);
     }
     return writer;
   },
@@ -964,6 +970,14 @@ export const GetInfoResponse: MessageFns<GetInfoResponse> = {
             message.bootDurationNs = reader.int64() as bigint;
             continue;
           }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.defaultLogDriver = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1025,6 +1039,7 @@ export const GetInfoResponse: MessageFns<GetInfoResponse> = {
     message.bootDurationNs = (object.bootDurationNs !== undefined && object.bootDurationNs !== null)
       ? BigInt(object.bootDurationNs)
       : 0n;
+    message.defaultLogDriver = object.defaultLogDriver ?? "";
     return message;
   },
 };

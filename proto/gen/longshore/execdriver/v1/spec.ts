@@ -169,12 +169,24 @@ export interface Device {
 }
 
 export interface LogConfig {
-  /** json-file, local, none. */
+  /** json-file, local, none; syslog and journald, to which what is kept here is sent on. */
   driver: string;
+  /** Docker's, by their names; those that are not known are without effect. */
   options: { [key: string]: string };
+  /** With syslog and journald: what messages are tagged with. Empty: the first 12 digits of the container's id. */
+  tag: string;
+  /** With journald: further fields of each message. */
+  attributes: { [key: string]: string };
+  /** With journald: as the container's maker named its image. */
+  imageName: string;
 }
 
 export interface LogConfig_OptionsEntry {
+  key: string;
+  value: string;
+}
+
+export interface LogConfig_AttributesEntry {
   key: string;
   value: string;
 }
@@ -1743,7 +1755,7 @@ export const Device: MessageFns<Device> = {
 };
 
 function createBaseLogConfig(): LogConfig {
-  return { driver: "", options: {} };
+  return { driver: "", options: {}, tag: "", attributes: {}, imageName: "" };
 }
 
 export const LogConfig: MessageFns<LogConfig> = {
@@ -1754,6 +1766,15 @@ export const LogConfig: MessageFns<LogConfig> = {
     globalThis.Object.entries(message.options).forEach(([key, value]: [string, string]) => {
       LogConfig_OptionsEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
     });
+    if (message.tag !== "") {
+      writer.uint32(26).string(message.tag);
+    }
+    globalThis.Object.entries(message.attributes).forEach(([key, value]: [string, string]) => {
+      LogConfig_AttributesEntry.encode({ key: key as any, value }, writer.uint32(34).fork()).join();
+    });
+    if (message.imageName !== "") {
+      writer.uint32(42).string(message.imageName);
+    }
     return writer;
   },
 
@@ -1789,6 +1810,33 @@ export const LogConfig: MessageFns<LogConfig> = {
             }
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tag = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            const entry4 = LogConfig_AttributesEntry.decode(reader, reader.uint32());
+            if (entry4.value !== undefined) {
+              message.attributes[entry4.key] = entry4.value;
+            }
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.imageName = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1816,6 +1864,17 @@ export const LogConfig: MessageFns<LogConfig> = {
       },
       {},
     );
+    message.tag = object.tag ?? "";
+    message.attributes = (globalThis.Object.entries(object.attributes ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.imageName = object.imageName ?? "";
     return message;
   },
 };
@@ -1881,6 +1940,73 @@ export const LogConfig_OptionsEntry: MessageFns<LogConfig_OptionsEntry> = {
   },
   fromPartial(object: DeepPartial<LogConfig_OptionsEntry>): LogConfig_OptionsEntry {
     const message = createBaseLogConfig_OptionsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseLogConfig_AttributesEntry(): LogConfig_AttributesEntry {
+  return { key: "", value: "" };
+}
+
+export const LogConfig_AttributesEntry: MessageFns<LogConfig_AttributesEntry> = {
+  encode(message: LogConfig_AttributesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LogConfig_AttributesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLogConfig_AttributesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<LogConfig_AttributesEntry>): LogConfig_AttributesEntry {
+    return LogConfig_AttributesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LogConfig_AttributesEntry>): LogConfig_AttributesEntry {
+    const message = createBaseLogConfig_AttributesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
