@@ -11,6 +11,7 @@ import {
   type MountPoint,
   type PublishedPort,
 } from '../../proto/gen/longshore/daemon/v1/container.ts';
+import { healthcheckJson, healthJson } from './health-json.ts';
 import { resourcesJson } from './resources.ts';
 import { rfc3339 } from './times.ts';
 
@@ -81,6 +82,7 @@ function stateJson({ state }: Container): object {
     Error: state?.error ?? '',
     StartedAt: rfc3339(state?.startedAtNs ?? 0n),
     FinishedAt: rfc3339(state?.finishedAtNs ?? 0n),
+    ...(state?.health && { Health: healthJson(state.health) }),
   };
 }
 
@@ -105,14 +107,7 @@ function configJson(config: ContainerConfig | undefined): object {
     Env: config.env,
     Cmd: listJson(config.cmd),
     ...(healthcheck && {
-      Healthcheck: {
-        Test: healthcheck.test,
-        Interval: Number(healthcheck.intervalNs),
-        Timeout: Number(healthcheck.timeoutNs),
-        StartPeriod: Number(healthcheck.startPeriodNs),
-        StartInterval: Number(healthcheck.startIntervalNs),
-        Retries: healthcheck.retries,
-      },
+      Healthcheck: healthcheckJson(healthcheck),
     }),
     Image: config.image,
     Volumes: setJson(config.volumes),

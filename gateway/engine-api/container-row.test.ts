@@ -4,6 +4,7 @@ import {
   type Container,
   ContainerStatus,
   Container as Containers,
+  HealthStatus,
 } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { humanDuration, statusWords } from './container-row.ts';
 
@@ -38,6 +39,15 @@ test('each state has Docker’s words', () => {
   const times = { startedAtNs: 40_000_000_000n, finishedAtNs: 98_000_000_000n, exitCode: 3 };
   assert.equal(words({ status: ContainerStatus.CONTAINER_STATUS_CREATED }), 'Created');
   assert.equal(words({ status: ContainerStatus.CONTAINER_STATUS_RUNNING, ...times }), 'Up About a minute');
+  for (const [status, shown] of [
+    [HealthStatus.HEALTH_STATUS_STARTING, 'health: starting'],
+    [HealthStatus.HEALTH_STATUS_HEALTHY, 'healthy'],
+    [HealthStatus.HEALTH_STATUS_UNHEALTHY, 'unhealthy'],
+  ] as const) {
+    const running = { status: ContainerStatus.CONTAINER_STATUS_RUNNING, ...times, health: { status } };
+    assert.equal(words(running), `Up About a minute (${shown})`);
+    assert.doesNotMatch(words({ ...running, status: ContainerStatus.CONTAINER_STATUS_PAUSED }), /health/);
+  }
   assert.equal(words({ status: ContainerStatus.CONTAINER_STATUS_STOPPING, ...times }), 'Up About a minute');
   assert.equal(words({ status: ContainerStatus.CONTAINER_STATUS_PAUSED, ...times }), 'Up About a minute (Paused)');
   assert.equal(words({ status: ContainerStatus.CONTAINER_STATUS_EXITED, ...times }), 'Exited (3) 2 seconds ago');

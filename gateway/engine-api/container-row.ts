@@ -1,5 +1,6 @@
 import { type Container, ContainerStatus } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { mountJson, networksJson, statusName } from './container-json.ts';
+import { healthWords } from './health-json.ts';
 import { secondsOf } from './times.ts';
 
 /** A row of `docker ps`. */
@@ -53,7 +54,7 @@ export function statusWords({ state }: Container, nowNs: bigint): string {
   switch (state?.status) {
     case ContainerStatus.CONTAINER_STATUS_RUNNING:
     case ContainerStatus.CONTAINER_STATUS_STOPPING:
-      return `Up ${since(state.startedAtNs)}`;
+      return `Up ${since(state.startedAtNs)}${healthWords(state.health)}`;
     case ContainerStatus.CONTAINER_STATUS_PAUSED:
       return `Up ${since(state.startedAtNs)} (Paused)`;
     case ContainerStatus.CONTAINER_STATUS_RESTARTING:

@@ -52,7 +52,7 @@ export interface Clients {
       | 'listContainers'
       | 'watchContainers'
     >;
-    execs: Pick<ExecServiceClient<CallExtras>, 'watchExecs'>;
+    execs: Pick<ExecServiceClient<CallExtras>, 'watchExecs' | 'runProbe'>;
     usage: Pick<UsageServiceClient<CallExtras>, 'updateResources'>;
   };
   volume: {

@@ -5,7 +5,8 @@ import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts
 import { errors } from '../errors.ts';
 import { insist, together } from './insist.ts';
 import type { Lifecycle } from './lifecycle.ts';
-import { linkedHosts } from './linked.ts';
+import { linkedContainers, linkedHosts } from './linked.ts';
+import { linkedEnvironment } from './linked-environment.ts';
 import { joinedContainer, planSandbox } from './network-plan.ts';
 import { type Prepared, processSpec } from './process-spec.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
@@ -21,6 +22,7 @@ export interface Running {
 /** `host`: who has another's network has its name. */
 type Network = Pick<Running, 'sandbox' | 'files'> & {
   namespacePath: string;
+  linkedEnv: readonly string[];
   host: { hostname?: string; domainname?: string };
 };
 
@@ -52,8 +54,8 @@ export async function bringUp(lifecycle: Lifecycle, record: ContainerRecord): Pr
       ? insist((options) => execdriver.processes.removeContainer({ id, keepLogs: true }, options))
       : undefined,
   );
-  const { sandbox, files, namespacePath, host } = await joining;
-  const prepared = { rootPath, namespacePath, volumePaths, linkedEnv: [], ...files };
+  const { sandbox, files, namespacePath, linkedEnv, host } = await joining;
+  const prepared = { rootPath, namespacePath, volumePaths, linkedEnv, ...files };
   const spec = processSpec(
     { ...record, config: { ...record.config, ...host } },
     prepared,
@@ -111,14 +113,17 @@ async function joinNetwork(lifecycle: Lifecycle, record: ContainerRecord): Promi
     return {
       sandbox: undefined,
       namespacePath: other.network.sandboxPath,
+      linkedEnv: [],
       files: { resolvConfPath, hostsPath, hostnamePath },
       host: { hostname: other.config.hostname, domainname: other.config.domainname },
     };
   }
-  const request = planSandbox(record, lifecycle.engine.facts, linkedHosts(lifecycle, record));
+  const linked = linkedContainers(lifecycle, record);
+  const request = planSandbox(record, lifecycle.engine.facts, linkedHosts(linked));
   const { sandboxes } = lifecycle.engine.clients.network;
   const { sandbox } = await insist((options) => sandboxes.createSandbox(request, options));
   if (sandbox === undefined) throw new Error('the network service made a sandbox and did not say which');
   const { namespacePath, resolvConfPath, hostsPath, hostnamePath } = sandbox;
-  return { sandbox, namespacePath, files: { resolvConfPath, hostsPath, hostnamePath }, host: {} };
+  const linkedEnv = linkedEnvironment(record.name, linked);
+  return { sandbox, namespacePath, linkedEnv, files: { resolvConfPath, hostsPath, hostnamePath }, host: {} };
 }

@@ -34,6 +34,7 @@ import type { Engine } from '../daemon.ts';
 import type { Events } from '../events/events.ts';
 import { createContainer } from './create.ts';
 import { watchExecs } from './exec-watch.ts';
+import { type Clock, systemClock } from './health/clock.ts';
 import { openHealthMonitors } from './health/monitors.ts';
 import { measure, toContainer } from './inspect.ts';
 import { killContainer } from './kill.ts';
@@ -99,8 +100,8 @@ export function lifecycleOf(containers: Containers): Lifecycle {
   return lifecycle;
 }
 
-export function openContainers(engine: Engine, events: Pick<Events, 'record'>): Containers {
-  const health = openHealthMonitors(() => lifecycle);
+export function openContainers(engine: Engine, events: Pick<Events, 'record'>, clock: Clock = systemClock): Containers {
+  const health = openHealthMonitors(() => lifecycle, clock);
   const lifecycle: Lifecycle = {
     engine,
     log: engine.log,

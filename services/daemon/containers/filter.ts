@@ -60,7 +60,7 @@ export async function containerFilter(lifecycle: Lifecycle, filter: ContainerFil
             config.exposedPorts.map(parsePort).some(({ port, protocol }) => isWithin(range, port, protocol)),
       ),
     ),
-    any(filter.healths.map((health) => () => health === 'none')),
+    any(filter.healths.map((wanted) => (record) => (lifecycle.health.of(record)?.status ?? 'none') === wanted)),
     (record) => isDescendant?.(record) ?? true,
     ({ createdAtNs }) => before === undefined || createdAtNs < before,
     ({ createdAtNs }) => since === undefined || createdAtNs > since,

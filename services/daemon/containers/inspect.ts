@@ -1,5 +1,11 @@
 import { messageOf } from '../../../kit/errors.ts';
-import { type Container, ContainerStatus } from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import {
+  type Container,
+  ContainerStatus,
+  type Health as HealthMessage,
+  HealthStatus as HealthNumber,
+} from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import type { Health, HealthStatus } from './health/health.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { ContainerRecord, Status } from './record.ts';
 
@@ -25,7 +31,7 @@ export function statusNumber(status: Status): ContainerStatus {
 }
 
 /** A record as clients see it. */
-export function toContainer(record: ContainerRecord, sizes?: Sizes): Container {
+export function toContainer(record: ContainerRecord, health: Health | undefined, sizes?: Sizes): Container {
   return {
     id: record.id,
     name: record.name,
@@ -44,6 +50,7 @@ export function toContainer(record: ContainerRecord, sizes?: Sizes): Container {
       finishedAtNs: record.finishedAtNs,
       generation: record.generation,
       restartCount: record.restartCount,
+      health: health && healthMessage(health),
     },
     layerDriver: record.layerDriver,
     mounts: [...record.mounts],
@@ -57,6 +64,20 @@ export function toContainer(record: ContainerRecord, sizes?: Sizes): Container {
     sizeRoot: sizes?.sizeRoot,
     platform: record.platform,
     revision: record.revision,
+  };
+}
+
+const healthNumbers: { readonly [status in HealthStatus]: HealthNumber } = {
+  starting: HealthNumber.HEALTH_STATUS_STARTING,
+  healthy: HealthNumber.HEALTH_STATUS_HEALTHY,
+  unhealthy: HealthNumber.HEALTH_STATUS_UNHEALTHY,
+};
+
+function healthMessage({ status, failingStreak, log }: Health): HealthMessage {
+  return {
+    status: healthNumbers[status],
+    failingStreak,
+    log: log.map(({ output, ...result }) => ({ ...result, output: Buffer.from(output) })),
   };
 }
 

@@ -13,8 +13,15 @@ export function parseLink(text: string): { child: string; alias: string } {
   return { child, alias: (alias || child).replace(/^.*\//, '') };
 }
 
-/** Lines of /etc/hosts for the containers that the link graph has below this one. LINKED_NOT_RUNNING. */
-export function linkedHosts(lifecycle: Lifecycle, record: ContainerRecord): HostEntry[] {
+/** A container that another one knows by an alias. */
+export interface LinkedContainer {
+  alias: string;
+  child: ContainerRecord;
+  address: string;
+}
+
+/** Those that the link graph has below this one, which have to run. LINKED_NOT_RUNNING. */
+export function linkedContainers(lifecycle: Lifecycle, record: ContainerRecord): LinkedContainer[] {
   const { repository, engine } = lifecycle;
   if (record.hostConfig.links.length === 0) return [];
   return engine.links.children(`/${record.name}`, 0).flatMap(({ entity, name: alias }) => {
@@ -22,6 +29,14 @@ export function linkedHosts(lifecycle: Lifecycle, record: ContainerRecord): Host
     if (child === undefined) return [];
     if (!isAlive(child)) throw errors.linkedNotRunning({ child: child.name, alias });
     const address = child.network.networks[0]?.ipv4Address ?? '';
-    return address === '' ? [] : [{ address, names: [...new Set([alias, child.config.hostname, child.name])] }];
+    return address === '' ? [] : [{ alias, child, address }];
   });
+}
+
+/** Lines of /etc/hosts. */
+export function linkedHosts(linked: readonly LinkedContainer[]): HostEntry[] {
+  return linked.map(({ alias, child, address }) => ({
+    address,
+    names: [...new Set([alias, child.config.hostname, child.name])],
+  }));
 }

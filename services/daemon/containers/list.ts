@@ -25,7 +25,8 @@ export async function* listContainers(
     .reverse()
     .filter((record) => (showsAll || isRunning(record)) && isWanted(record));
   for (const record of limit > 0 ? found.slice(0, limit) : found) {
-    yield toContainer(record, request.withSize ? await measure(lifecycle, record) : undefined);
+    const sizes = request.withSize ? await measure(lifecycle, record) : undefined;
+    yield toContainer(record, lifecycle.health.of(record), sizes);
   }
 }
 

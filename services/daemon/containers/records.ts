@@ -18,6 +18,7 @@ const migrations = [
      event BLOB NOT NULL
    ) STRICT;
    CREATE TABLE watch (owner TEXT PRIMARY KEY, cursor INTEGER NOT NULL) STRICT;`,
+  'CREATE TABLE health (id TEXT PRIMARY KEY, generation INTEGER NOT NULL, health TEXT NOT NULL) STRICT;',
 ];
 
 /** Opens `<data-root>/daemon/containers.db`. A newer schema is refused: RECORDS_TOO_NEW. */

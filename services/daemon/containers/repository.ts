@@ -41,7 +41,12 @@ const insert =
 export function openRepository(
   records: Records,
   links: LinkGraph,
-  recordEvents: (events: readonly EngineEvent[]) => () => void,
+  told: {
+    /** Writes events in the present transaction, and gives what shows them. */
+    record: (events: readonly EngineEvent[]) => () => void;
+    /** Called with the id of each container that was changed or removed, when readers see it. */
+    changed: (id: string) => void;
+  },
 ): Repository {
   const byId = new Map<string, ContainerRecord>();
   const idByName = new Map<string, string>();
@@ -88,7 +93,7 @@ export function openRepository(
       const outcome = commit(() => {
         for (const record of put) write(record);
         for (const id of changes.remove ?? []) records.prepare('DELETE FROM container WHERE id = ?').run(id);
-        showEvents = recordEvents(changes.events ?? []);
+        showEvents = told.record(changes.events ?? []);
       });
       for (const record of put) remember(record);
       for (const id of changes.remove ?? []) {
@@ -96,6 +101,8 @@ export function openRepository(
         byId.delete(id);
       }
       showEvents();
+      for (const { id } of put) told.changed(id);
+      for (const id of changes.remove ?? []) told.changed(id);
       return outcome as T;
     },
     show(record) {

@@ -131,6 +131,7 @@ async function adopt(
   const isAsRecorded =
     !isNewer && living.status === record.status && living.pid === record.pid && living.bootId === record.bootId;
   if (!isAsRecorded) lifecycle.repository.apply({ put: [living] });
+  lifecycle.health.follow(living.id);
   return living;
 }
 

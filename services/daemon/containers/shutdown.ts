@@ -15,6 +15,7 @@ const pollMs = 10;
 /** Nothing starts any more. Without live restore what runs is stopped, all at once; what a user wanted of it is left as it is. */
 export async function shutDown(lifecycle: Lifecycle, { liveRestore }: { liveRestore: boolean }): Promise<void> {
   lifecycle.isEnding = true;
+  lifecycle.health.close();
   for (const id of [...lifecycle.restartTimers.keys()]) cancelRestart(lifecycle, id);
   if (!liveRestore) {
     const running = lifecycle.repository.all().filter(isAlive);

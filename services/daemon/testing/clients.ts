@@ -16,7 +16,7 @@ export function createClients(world: World): Clients {
     graphdriver: { layers: layerClients(world, call) },
     execdriver: {
       processes: processClients(world, call),
-      execs: execClients(world),
+      execs: execClients(world, call),
       usage: usageClients(world, call),
     },
     volume: { volumes: volumeClients(world, call) },

@@ -61,6 +61,7 @@ async function boot(
       if (isDead) await hang;
     },
     onSignal: (id, signal) => world.onSignal(id, signal),
+    onProbe: (request) => world.onProbe(request),
   };
   const engine: Engine = {
     engineId: 'e'.repeat(32),
@@ -74,7 +75,7 @@ async function boot(
     bootDurationNs: () => 0n,
   };
   const events = openEvents(engine);
-  const containers = openContainers(engine, events);
+  const containers = openContainers(engine, events, world.clock);
   const end = async () => {
     if (isDead) return;
     isDead = true;

@@ -1,11 +1,19 @@
-import { WatchExecsResponse } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
+import {
+  RunProbeRequest,
+  RunProbeResponse,
+  WatchExecsResponse,
+} from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import type { Clients } from '../daemon.ts';
 import { done, type MakeCall, signalOf } from './calls.ts';
 import type { World } from './world.ts';
 
-export function execClients(world: World): Clients['execdriver']['execs'] {
+export function execClients(world: World, call: MakeCall): Clients['execdriver']['execs'] {
+  const probe = call('execdriver.runProbe', (request: RunProbeRequest) => world.onProbe(request));
   return {
+    async runProbe(request) {
+      return RunProbeResponse.fromPartial(await probe(RunProbeRequest.fromPartial(request)));
+    },
     async *watchExecs({ after }, options) {
       await world.disturb('execdriver.watchExecs', {});
       const latest = world.execEvents.cursor;

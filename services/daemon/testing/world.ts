@@ -1,6 +1,11 @@
 import { ServiceError } from '../../../kit/errors.ts';
 import { createSequence, type Sequence } from '../../../kit/watch.ts';
-import type { Exec, ExecEvent } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
+import type {
+  Exec,
+  ExecEvent,
+  RunProbeRequest,
+  RunProbeResponse,
+} from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
 import {
   type ContainerProcess,
   ProcessEvent,
@@ -8,6 +13,7 @@ import {
 } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import type { Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
+import { createTestClock, type TestClock } from './clock.ts';
 
 /** What the five services hold, as the tests look at it and disturb it. It outlives an engine, as they do. */
 export interface World {
@@ -33,6 +39,10 @@ export interface World {
   disturbAnswer: (call: string, request: unknown) => void | Promise<void>;
   /** What becomes of a process that gets a signal. */
   onSignal: (id: string, signal: number) => void;
+  /** What becomes of a health check. */
+  onProbe: (request: RunProbeRequest) => Partial<RunProbeResponse> | Promise<Partial<RunProbeResponse>>;
+  /** Of what the engine does in its time; only health checks go by it. */
+  readonly clock: TestClock;
   bootId: string;
 }
 
@@ -58,6 +68,8 @@ export function createWorld(): World {
     disturb: () => undefined,
     disturbAnswer: () => undefined,
     onSignal: (id, signal) => exit(world, id, 128 + signal),
+    onProbe: () => ({ exitCode: 0 }),
+    clock: createTestClock(),
     bootId: 'boot-1',
   };
   return world;
