@@ -32,7 +32,7 @@ export function infoJson(info: GetInfoResponse): object {
     NGoroutines: 0,
     NEventsListener: 0,
     SystemTime: rfc3339(info.systemTimeNs),
-    LoggingDriver: 'json-file',
+    LoggingDriver: info.defaultLogDriver || 'json-file',
     CgroupDriver: 'cgroupfs',
     CgroupVersion: info.cgroupLayout === 'v2' ? '2' : '1',
     KernelVersion: info.kernelVersion,

@@ -18,7 +18,9 @@ export async function sendLogs(exchange: Exchange, peers: Peers): Promise<void> 
   const choice = logChoice(query);
   const target = await peers.containers.openStream({ container: path.id ?? '' });
   const { tty, containerId: id } = target;
-  const pieces = readPieces(peers, { ...choice, id, packing: packingOf(tty, choice.follow) }, signal);
+  const prefix = Buffer.from(query.truth('details') ? `${details(target.logAttributes)} ` : '');
+  const packing = packingOf(tty, choice.follow);
+  const pieces = readPieces(peers, { ...choice, id, packing, prefix }, signal);
   // A follower's first comes before there is a line, an empty one.
   const first = await pieces.next();
   exchange.stream(streamType(tty, atLeast(exchange.version, '1.42')));
@@ -35,6 +37,12 @@ export async function sendLogs(exchange: Exchange, peers: Peers): Promise<void> 
 function packingOf(tty: boolean, follow: boolean): LogPacking {
   if (tty) return LogPacking.LOG_PACKING_BARE;
   return follow ? LogPacking.LOG_PACKING_LINES : LogPacking.LOG_PACKING_RUNS;
+}
+
+/** As Docker puts them in front of lines. */
+function details(attributes: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(attributes).sort(([one], [other]) => (one < other ? -1 : 1));
+  return pairs.map((pair) => pair.map(encodeURIComponent).join('=')).join(',');
 }
 
 /** When the log's owner goes away in between, it is asked again for what comes behind the last piece. */
@@ -57,7 +65,7 @@ async function* readPieces(peers: Peers, request: ReadLogsRequest, signal: Abort
   }
 }
 
-function logChoice(query: Query): Omit<ReadLogsRequest, 'id' | 'packing'> {
+function logChoice(query: Query): Omit<ReadLogsRequest, 'id' | 'packing' | 'prefix'> {
   const choice = {
     stdout: query.truth('stdout'),
     stderr: query.truth('stderr'),
@@ -66,7 +74,6 @@ function logChoice(query: Query): Omit<ReadLogsRequest, 'id' | 'packing'> {
     untilNs: query.time('until'),
     tail: tailOf(query.text('tail')),
     timestamps: query.truth('timestamps'),
-    prefix: Buffer.from(query.truth('details') ? ' ' : ''),
     batched: false,
     after: '',
   };

@@ -15,6 +15,10 @@ export const errors = defineErrors('daemon', {
     code: 'INVALID_ARGUMENT',
     message: (m: { flag: string; value: string; wanted: string }) => `--${m.flag}: "${m.value}" is not ${m.wanted}`,
   },
+  badLogging: {
+    code: 'INVALID_ARGUMENT',
+    message: (m: { problem: string }) => `failed to set log opts: ${m.problem}`,
+  },
   unknownKey: {
     code: 'INVALID_ARGUMENT',
     message: (m: { file: string; key: string }) => `${m.file}: "${m.key}" is not a key of the configuration`,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { errors } from './config-errors.ts';
 import type { Flags } from './flags.ts';
 
-type Kind = 'text' | 'texts' | 'bool' | 'number' | 'runtimes' | 'ulimits';
+type Kind = 'text' | 'texts' | 'bool' | 'number' | 'runtimes' | 'ulimits' | 'options';
 
 /** dockerd's keys, and ours, with the flag that says the same. */
 const keys: Record<string, { flag: keyof Flags; kind: Kind }> = {
@@ -31,6 +31,8 @@ const keys: Record<string, { flag: keyof Flags; kind: Kind }> = {
   'selinux-enabled': { flag: 'selinuxEnabled', kind: 'bool' },
   'live-restore': { flag: 'liveRestore', kind: 'bool' },
   group: { flag: 'group', kind: 'text' },
+  'log-driver': { flag: 'logDriver', kind: 'text' },
+  'log-opts': { flag: 'logOpt', kind: 'options' },
   'log-level': { flag: 'logLevel', kind: 'text' },
   'log-format': { flag: 'logFormat', kind: 'text' },
   embedded: { flag: 'embedded', kind: 'bool' },
@@ -80,6 +82,8 @@ function convert(file: string, key: string, kind: Kind, value: unknown): unknown
       break;
     case 'runtimes':
       return entries(file, key, value).map(([name, runtime]) => `${name}=${String(field(runtime, 'path') ?? '')}`);
+    case 'options':
+      return entries(file, key, value).map(([name, option]) => `${name}=${String(option)}`);
     case 'ulimits':
       return entries(file, key, value).map(
         ([name, limit]) => `${name}=${String(field(limit, 'Soft') ?? '')}:${String(field(limit, 'Hard') ?? '')}`,

@@ -6,6 +6,7 @@ import type { Role } from '../../kit/roles.ts';
 import { errors } from './config-errors.ts';
 import { readConfigFile } from './config-file.ts';
 import type { Flags } from './flags.ts';
+import { logProblem } from './logging/options.ts';
 
 export interface Ulimit {
   name: string;
@@ -46,6 +47,9 @@ export interface Config {
   readonly cgroupParent: string;
   readonly selinux: boolean;
   readonly liveRestore: boolean;
+  /** Of containers that name none, and options of those that have it. */
+  readonly logDriver: string;
+  readonly logOptions: Readonly<Record<string, string>>;
   readonly logLevel: LogLevel;
   readonly logFormat: 'text' | 'json';
   /** Services that run elsewhere. */
@@ -83,6 +87,7 @@ export function resolveConfig(given: Flags, environment: NodeJS.ProcessEnv): Con
     cgroupParent: flags.cgroupParent ?? '',
     selinux: truth('selinux-enabled', flags.selinuxEnabled, false),
     liveRestore: truth('live-restore', flags.liveRestore, true),
+    ...logging(flags),
     logLevel: flags.logLevel ?? 'info',
     logFormat: flags.logFormat ?? 'text',
     endpoints: endpoints(flags),
@@ -153,6 +158,20 @@ function runtime(value: string): { name: string; path: string } {
   const [, name, path] = /^([A-Za-z0-9_.-]+)=(.+)$/.exec(value) ?? [];
   if (name !== undefined && path !== undefined) return { name, path };
   throw errors.badFlag({ flag: 'add-runtime', value, wanted: 'of the form name=path' });
+}
+
+function logging(flags: Flags): Pick<Config, 'logDriver' | 'logOptions'> {
+  const logDriver = flags.logDriver ?? 'json-file';
+  const logOptions = Object.fromEntries(
+    (flags.logOpt ?? []).map((value) => {
+      const at = value.indexOf('=');
+      if (at < 1) throw errors.badFlag({ flag: 'log-opt', value, wanted: 'of the form key=value' });
+      return [value.slice(0, at), value.slice(at + 1)];
+    }),
+  );
+  const problem = logProblem(logDriver, logOptions);
+  if (problem !== undefined) throw errors.badLogging({ problem });
+  return { logDriver, logOptions };
 }
 
 function endpoints(flags: Flags): Partial<Record<Role, string>> {

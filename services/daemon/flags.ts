@@ -32,6 +32,8 @@ export interface Flags {
   configFile?: string;
   logLevel?: LogLevel;
   logFormat?: 'text' | 'json';
+  logDriver?: string;
+  logOpt?: string[];
   embedded?: boolean;
   validate?: boolean;
   graphEndpoint?: string;
@@ -97,6 +99,8 @@ export function daemonCommand(): Command {
     .option('--default-runtime <name>', 'OCI runtime (default: crun)')
     .option('--add-runtime <name=path>', 'another OCI runtime; repeatable', repeated)
     .option('--cgroup-parent <path>', 'cgroup that containers’ are made in')
+    .option('--log-driver <name>', 'of containers that name none: json-file, local, syslog, journald, none')
+    .option('--log-opt <key=value>', 'option of that log driver; repeatable', repeated)
     .option('--selinux-enabled [bool]', 'label containers for SELinux (default: false)')
     .option('--live-restore [bool]', 'containers go on when the engine ends (default: true)')
     .optionsGroup('Running')

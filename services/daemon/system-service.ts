@@ -7,6 +7,7 @@ import type {
 import type { Containers } from './containers/containers.ts';
 import { isAlive } from './containers/record.ts';
 import type { Engine } from './daemon.ts';
+import { realLogDrivers } from './logging/options.ts';
 
 export function systemService(engine: Engine, containers: Containers): SystemServiceImplementation {
   return {
@@ -36,8 +37,6 @@ function component(text: string) {
   const [name = '', ...version] = text.split(' ');
   return { name, version: version.join(' '), details: {} };
 }
-
-const logDrivers = ['json-file', 'local', 'none'];
 
 async function infoOf(engine: Engine, containers: Containers): Promise<GetInfoResponse> {
   const { facts } = engine;
@@ -84,7 +83,8 @@ async function infoOf(engine: Engine, containers: Containers): Promise<GetInfoRe
     systemTimeNs: BigInt(Date.now()) * 1_000_000n,
     volumeDrivers: facts.volumeDrivers,
     networkDrivers: ['bridge', 'host', 'null'],
-    logDrivers,
+    logDrivers: [...realLogDrivers],
+    defaultLogDriver: facts.defaults.logDriver,
     bridge: facts.network.bridge,
     bridgeAddress: facts.network.bridgeAddress,
     insecureRegistries: facts.insecureRegistries,

@@ -6,6 +6,7 @@ import {
   type CreateContainerResponse,
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { errors } from '../errors.ts';
+import { logConfigOf } from '../logging/log-config.ts';
 import { acquire } from './acquire.ts';
 import { containerEvent } from './container-event.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -55,7 +56,7 @@ async function create(
   checkConfig(config, asked, engine.facts);
   const { resources, warnings } = checkResources(asked, engine.facts.host);
   warnings.push(...networkWarnings(asked, engine.facts.host));
-  const host = { ...asked, resources };
+  const host = { ...asked, resources, logConfig: logConfigOf(asked, engine.facts.defaults) };
   const planned = planMounts(id, host, config.volumes, repository.find);
   const links = host.links.map(parseLink).map(({ child, alias }) => ({ alias, child: repository.find(child).id }));
 

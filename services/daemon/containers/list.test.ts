@@ -145,7 +145,7 @@ test('bad configurations are refused with Docker’s words, before any service i
     [{ host: { restartPolicy: { name: 'maybe' } } }, /unknown policy 'maybe'/],
     [{ host: { restartPolicy: { name: 'always', maximumRetryCount: 2 } } }, /can only be used with 'on-failure'/],
     [{ host: { runtime: 'what' } }, /unknown or invalid runtime name: what/],
-    [{ host: { logConfig: { type: 'syslog' } } }, /no log driver named 'syslog' is registered/],
+    [{ host: { logConfig: { type: 'gelf' } } }, /no log driver named 'gelf' is registered/],
     [{ host: { extraHosts: ['x'] } }, /bad format for add-host/],
     [{ host: { networkMode: 'container:gone' } }, /No such container: gone/],
     [{ host: { links: ['gone:db'] } }, /No such container: gone/],

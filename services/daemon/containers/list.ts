@@ -6,6 +6,8 @@ import type {
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { StreamPurpose } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { errors } from '../errors.ts';
+import { logAttributes } from '../logging/attributes.ts';
+import { logConfigOf } from '../logging/log-config.ts';
 import { containerEvent } from './container-event.ts';
 import { containerFilter } from './filter.ts';
 import { measure, statusNumber, toContainer } from './inspect.ts';
@@ -38,6 +40,7 @@ export function openStream(lifecycle: Lifecycle, request: OpenStreamRequest): Op
   if (request.purpose === StreamPurpose.STREAM_PURPOSE_ATTACH) {
     lifecycle.repository.apply({ events: [containerEvent(record, 'attach', lifecycle.now())] });
   }
+  const log = logConfigOf(hostConfig, lifecycle.engine.facts.defaults);
   return {
     containerId: record.id,
     name: record.name,
@@ -46,7 +49,8 @@ export function openStream(lifecycle: Lifecycle, request: OpenStreamRequest): Op
     stdinOnce: config.stdinOnce,
     status: statusNumber(record.status),
     generation: record.generation,
-    logDriver: hostConfig.logConfig?.type || lifecycle.engine.facts.defaults.logDriver,
+    logDriver: log.type,
+    logAttributes: logAttributes(log.config, record),
     autoRemove: hostConfig.autoRemove,
   };
 }

@@ -200,7 +200,10 @@ test('the process gets the engine’s environment and files, unless the user has
       '/h /etc/hosts true',
     ],
   );
-  assert.deepEqual([spec.init, spec.shmSize, spec.log], [true, 7, { driver: 'local', options: { 'max-size': '1m' } }]);
+  assert.deepEqual(
+    [spec.init, spec.shmSize, spec.log?.driver, spec.log?.options],
+    [true, 7, 'local', { 'max-size': '1m' }],
+  );
 });
 
 test('security options', () => {

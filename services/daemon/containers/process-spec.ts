@@ -2,6 +2,7 @@ import { ContainerResources } from '../../../proto/gen/longshore/daemon/v1/confi
 import type { MountPoint } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import type { ContainerSpec, Mount, Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import type { ContainerDefaults } from '../daemon.ts';
+import { processLog } from '../logging/log-config.ts';
 import { clean } from './bind-spec.ts';
 import type { ContainerRecord } from './record.ts';
 import { confinementOf } from './security-options.ts';
@@ -52,12 +53,7 @@ export function processSpec(record: ContainerRecord, prepared: Prepared, default
     shmSize: hostConfig.shmSize || defaults.shmSize,
     init: hostConfig.init ?? defaults.init,
     runtime: hostConfig.runtime,
-    log: {
-      driver: hostConfig.logConfig?.type || defaults.logDriver,
-      options: hostConfig.logConfig?.type
-        ? hostConfig.logConfig.config
-        : { ...defaults.logOptions, ...hostConfig.logConfig?.config },
-    },
+    log: processLog(record, defaults),
     containerName: record.name,
     annotations: hostConfig.annotations,
     devices: hostConfig.devices.map((device) => ({

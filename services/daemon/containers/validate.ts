@@ -1,6 +1,8 @@
 import type { ContainerConfig, HostConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
 import type { EngineFacts } from '../daemon.ts';
 import { errors } from '../errors.ts';
+import { logConfigOf } from '../logging/log-config.ts';
+import { logProblem } from '../logging/options.ts';
 import { parseLink } from './linked.ts';
 import { isDefaultNetwork, parseExtraHost } from './network-plan.ts';
 import { parsePort, planPorts } from './port-plan.ts';
@@ -74,10 +76,8 @@ export function checkRestartPolicy({ restartPolicy, autoRemove }: HostConfig): v
   }
 }
 
-const logDrivers = ['', 'json-file', 'local', 'none'];
-
 function checkModes(host: HostConfig, facts: EngineFacts): void {
-  const { networkMode, runtime, logConfig } = host;
+  const { networkMode, runtime } = host;
   if (host.links.length > 0 && !isDefaultNetwork(networkMode)) {
     throw refuse('links', 'conflicting options: links are only supported on the default bridge network');
   }
@@ -85,7 +85,7 @@ function checkModes(host: HostConfig, facts: EngineFacts): void {
   if (runtime !== '' && runtime !== usual && !runtimes.includes(runtime)) {
     throw refuse('runtime', `unknown or invalid runtime name: ${runtime}`);
   }
-  if (!logDrivers.includes(logConfig?.type ?? '')) {
-    throw refuse('log_config', `logger: no log driver named '${logConfig?.type}' is registered`);
-  }
+  const log = logConfigOf(host, facts.defaults);
+  const problem = logProblem(log.type, log.config);
+  if (problem !== undefined) throw refuse('log_config', problem);
 }

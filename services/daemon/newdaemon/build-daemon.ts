@@ -83,8 +83,8 @@ function factsOf(parts: Parts): EngineFacts {
     defaults: {
       runtime: config.defaultRuntime,
       runtimes: [...new Set(['crun', 'runc', config.defaultRuntime, ...config.runtimes.map(({ name }) => name)])],
-      logDriver: 'json-file',
-      logOptions: {},
+      logDriver: config.logDriver,
+      logOptions: { ...config.logOptions },
       init: false,
       shmSize: 0,
       stopTimeoutS: 10,
