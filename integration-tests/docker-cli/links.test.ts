@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { bootEngine, type Engine } from '../engine.ts';
+import { importBusybox } from '../images.ts';
+import { nothing } from '../machine.ts';
+
+let engine: Engine;
+const docker = (...args: string[]) => engine.dockerWith(undefined, ...args);
+
+before(async () => {
+  engine = await bootEngine();
+  await importBusybox(engine);
+});
+after(async () => {
+  await engine.dispose();
+  assert.deepEqual(engine.state(), nothing);
+});
+
+test('a linked container is told by the environment: where it listens, its name and its variables', async () => {
+  const flags = ['--expose', '5432', '--expose', '53/udp', '-e', 'SECRET=a b=c', '-e', 'PATH=/bin'];
+  await docker('run', '-d', '--name', 'my-db', ...flags, 'busybox', 'sleep', '1000');
+  const address = (await docker('inspect', '-f', '{{.NetworkSettings.IPAddress}}', 'my-db')).trim();
+  await docker('run', '-d', '--name', 'web', '--link', 'my-db:db-1', 'busybox', 'sleep', '1000');
+  const told = async () =>
+    (await docker('exec', 'web', 'env'))
+      .split('\n')
+      .filter((line) => line.startsWith('DB_1_'))
+      .sort();
+  const expected = (parent: string, at: string) =>
+    [
+      `DB_1_PORT=udp://${at}:53`,
+      `DB_1_PORT_53_UDP=udp://${at}:53`,
+      `DB_1_PORT_53_UDP_ADDR=${at}`,
+      'DB_1_PORT_53_UDP_PORT=53',
+      'DB_1_PORT_53_UDP_PROTO=udp',
+      `DB_1_PORT_5432_TCP=tcp://${at}:5432`,
+      `DB_1_PORT_5432_TCP_ADDR=${at}`,
+      'DB_1_PORT_5432_TCP_PORT=5432',
+      'DB_1_PORT_5432_TCP_PROTO=tcp',
+      `DB_1_NAME=/${parent}/db-1`,
+      'DB_1_ENV_SECRET=a b=c',
+    ].sort();
+  assert.deepEqual(await told(), expected('web', address));
+  assert.match(await docker('exec', 'web', 'cat', '/etc/hosts'), new RegExp(`^${address}\\s+db-1 \\S+ my-db$`, 'm'));
+
+  // Own variables go before those of links, and a restart tells the name of the day.
+  await docker('rename', 'web', 'front');
+  await docker('restart', '-t', '0', 'front');
+  const names = (await docker('exec', 'front', 'env')).split('\n').filter((line) => line.startsWith('DB_1_NAME'));
+  assert.deepEqual(names, ['DB_1_NAME=/front/db-1']);
+  await docker('rm', '-f', 'front', 'my-db');
+});
+
+test('a variable of the container’s own goes before that of a link', async () => {
+  await docker('run', '-d', '--name', 'db', 'busybox', 'sleep', '1000');
+  const own = await docker('run', '--rm', '--link', 'db', '-e', 'DB_NAME=own', 'busybox', 'sh', '-c', 'echo $DB_NAME');
+  assert.equal(own, 'own\n');
+  await docker('rm', '-f', 'db');
+});
