@@ -119,3 +119,27 @@ test('an outcome is kept for ten minutes', async (t) => {
     ['r2'],
   );
 });
+
+test('an outcome is told when it survives what it must: a power cut, or the death of a process', async () => {
+  using opened = open();
+  const disk = Promise.withResolvers<void>();
+  const records = { ...opened, synced: () => disk.promise };
+  const mutation = {
+    records,
+    request: text.encode('x'),
+    encode: (outcome: string) => text.encode(outcome),
+    decode: String,
+  };
+  const call = (requestId: string) => ({ requestId, requestIdGiven: true, method: '/s/M' });
+  assert.equal(await idempotent({ ...mutation, call: call('r1'), survives: 'kill' }, () => 'started'), 'started');
+
+  let isTold = false;
+  const created = idempotent({ ...mutation, call: call('r2') }, () => 'created').then(() => {
+    isTold = true;
+  });
+  await new Promise(setImmediate);
+  assert.equal(isTold, false);
+  assert.equal(records.prepare('SELECT count(*) AS n FROM kit_outcome').get()?.n, 2);
+  disk.resolve();
+  await created;
+});

@@ -23,6 +23,11 @@ export interface Mutation<T> {
   request: Uint8Array;
   encode(outcome: T): Uint8Array;
   decode(bytes: Uint8Array): T;
+  /**
+   * What the outcome must survive before it is told: a power cut, unless it says something of this boot of the host alone
+   * (a process, a mount, a namespace); that survives the death of any of our processes.
+   */
+  survives?: 'power cut' | 'kill';
 }
 
 /** Keeps the outcome and, in the same transaction, what `settle` records. Returns the outcome. */
@@ -35,11 +40,16 @@ export type Commit<T> = (outcome: T, settle?: () => void) => T;
  */
 export async function idempotent<T>(mutation: Mutation<T>, work: (commit: Commit<T>) => Promise<T> | T): Promise<T> {
   const { records, call } = mutation;
+  const lasting = async <A>(answer: A): Promise<A> => {
+    if (mutation.survives !== 'kill') await records.synced();
+    return answer;
+  };
   if (call === undefined || !call.requestIdGiven) {
-    return work((outcome, settle) => {
+    const outcome = await work((outcome, settle) => {
       if (settle !== undefined) records.transaction(settle);
       return outcome;
     });
+    return lasting(outcome);
   }
 
   const table = tableOf(records);
@@ -56,7 +66,7 @@ export async function idempotent<T>(mutation: Mutation<T>, work: (commit: Commit
   const kept = table.find(call.requestId);
   if (kept !== undefined) {
     refuseOther(kept.hash);
-    return mutation.decode(kept.outcome);
+    return lasting(mutation.decode(kept.outcome));
   }
 
   const settled = Promise.withResolvers<Uint8Array>();
@@ -75,6 +85,7 @@ export async function idempotent<T>(mutation: Mutation<T>, work: (commit: Commit
     };
     const outcome = await work(commit);
     if (!committed) commit(outcome);
+    await lasting(outcome);
     settled.resolve(mutation.encode(outcome));
     return outcome;
   } catch (error) {

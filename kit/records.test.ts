@@ -29,11 +29,17 @@ test('records are found again, in a folder that only their owner may enter', () 
   assert.equal(statSync(join(at.path, '..')).mode & 0o777, 0o700);
 });
 
-test('a commit is written through to the disk', () => {
+test('a commit survives the death of its process at once', () => {
   using at = folder();
+  const program = `
+    const { openRecords } = await import(${JSON.stringify(import.meta.resolve('./records.ts'))});
+    const records = openRecords(${JSON.stringify(at.path)}, { migrations: [${JSON.stringify(first)}] });
+    records.transaction(() => records.prepare('INSERT INTO layer VALUES (?)').run('a'));
+    process.kill(process.pid, 'SIGKILL');`;
+  const died = spawnSync(process.execPath, ['--input-type=module', '-e', program]);
+  assert.equal(died.signal, 'SIGKILL', String(died.stderr));
   using records = openRecords(at.path, { migrations: [first] });
-  assert.equal(records.prepare('PRAGMA journal_mode').get()?.journal_mode, 'wal');
-  assert.equal(records.prepare('PRAGMA synchronous').get()?.synchronous, 2);
+  assert.equal(records.prepare('SELECT id FROM layer').get()?.id, 'a');
 });
 
 test('a migration keeps a backup of what was before', () => {

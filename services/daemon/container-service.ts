@@ -4,10 +4,18 @@ import { currentCall } from '../../kit/rpc/call.ts';
 import * as messages from '../../proto/gen/longshore/daemon/v1/container.ts';
 import type { Containers, Verb } from './containers/containers.ts';
 
-/** Every mutation is done once for a request id: its outcome is kept in the transaction that settles it. */
+/**
+ * Every mutation is done once for a request id: its outcome is kept in the transaction that settles it. What a verb does to a
+ * running container ends with the host's boot at the latest.
+ */
 export function containerService(containers: Containers, records: Records): messages.ContainerServiceImplementation {
   const once =
-    <Request, Response>(requests: Encoded<Request>, responses: Coded<Response>, verb: Verb<Request, Response>) =>
+    <Request, Response>(
+      requests: Encoded<Request>,
+      responses: Coded<Response>,
+      verb: Verb<Request, Response>,
+      survives: 'power cut' | 'kill' = 'power cut',
+    ) =>
     (request: Request): Promise<Response> =>
       idempotent<Response>(
         {
@@ -16,18 +24,29 @@ export function containerService(containers: Containers, records: Records): mess
           request: requests.encode(request).finish(),
           encode: (response) => responses.encode(response).finish(),
           decode: (bytes) => responses.decode(bytes),
+          survives,
         },
         async (commit) => verb(request, (outcome) => (save) => commit(outcome, save)),
       );
 
   return {
     createContainer: once(messages.CreateContainerRequest, messages.CreateContainerResponse, containers.create),
-    startContainer: once(messages.StartContainerRequest, messages.StartContainerResponse, containers.start),
-    stopContainer: once(messages.StopContainerRequest, messages.StopContainerResponse, containers.stop),
-    restartContainer: once(messages.RestartContainerRequest, messages.RestartContainerResponse, containers.restart),
-    killContainer: once(messages.KillContainerRequest, messages.KillContainerResponse, containers.kill),
-    pauseContainer: once(messages.PauseContainerRequest, messages.PauseContainerResponse, containers.pause),
-    unpauseContainer: once(messages.UnpauseContainerRequest, messages.UnpauseContainerResponse, containers.unpause),
+    startContainer: once(messages.StartContainerRequest, messages.StartContainerResponse, containers.start, 'kill'),
+    stopContainer: once(messages.StopContainerRequest, messages.StopContainerResponse, containers.stop, 'kill'),
+    restartContainer: once(
+      messages.RestartContainerRequest,
+      messages.RestartContainerResponse,
+      containers.restart,
+      'kill',
+    ),
+    killContainer: once(messages.KillContainerRequest, messages.KillContainerResponse, containers.kill, 'kill'),
+    pauseContainer: once(messages.PauseContainerRequest, messages.PauseContainerResponse, containers.pause, 'kill'),
+    unpauseContainer: once(
+      messages.UnpauseContainerRequest,
+      messages.UnpauseContainerResponse,
+      containers.unpause,
+      'kill',
+    ),
     renameContainer: once(messages.RenameContainerRequest, messages.RenameContainerResponse, containers.rename),
     removeContainer: once(messages.RemoveContainerRequest, messages.RemoveContainerResponse, containers.remove),
     updateContainer: once(messages.UpdateContainerRequest, messages.UpdateContainerResponse, containers.update),

@@ -16,8 +16,10 @@ export interface ContainerServices {
 
 /** What the daemon's server answers with, once the engine is put together. */
 export function containerServices(containers: Containers, events: Events, engine: Engine): ContainerServices {
+  // A verb has its container's name in the one, and the rest in the other.
+  const synced = async () => void (await Promise.all([engine.records.synced(), engine.links.synced()]));
   return {
-    containers: containerService(containers, engine.records),
+    containers: containerService(containers, { ...engine.records, synced }),
     events: eventService(events),
     system: systemService(engine, containers),
   };

@@ -46,6 +46,7 @@ export function execService(parts: {
         {
           records,
           call: call(),
+          survives: 'kill',
           request: CreateExecRequest.encode(request).finish(),
           encode: (answer) => CreateExecResponse.encode(answer).finish(),
           decode: (bytes) => CreateExecResponse.decode(bytes),
@@ -94,6 +95,7 @@ export function execService(parts: {
         {
           records,
           call: call(),
+          survives: 'kill',
           request: SignalExecRequest.encode(request).finish(),
           encode: (answer) => SignalExecResponse.encode(answer).finish(),
           decode: (bytes) => SignalExecResponse.decode(bytes),
@@ -106,6 +108,7 @@ export function execService(parts: {
         {
           records,
           call: call(),
+          survives: 'kill',
           request: ResizeExecRequest.encode(request).finish(),
           encode: (answer) => ResizeExecResponse.encode(answer).finish(),
           decode: (bytes) => ResizeExecResponse.decode(bytes),

@@ -44,7 +44,7 @@ export function processService(parts: {
     const encode = (answer: A) => answers.encode(answer).finish();
     const decode = (bytes: Uint8Array) => answers.decode(bytes);
     return idempotent(
-      { records, call: currentCall(), request: requests.encode(request).finish(), encode, decode },
+      { records, call: currentCall(), request: requests.encode(request).finish(), encode, decode, survives: 'kill' },
       work,
     );
   };

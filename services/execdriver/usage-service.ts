@@ -49,6 +49,7 @@ export function usageService(parts: {
         {
           records,
           call: currentCall(),
+          survives: 'kill',
           request: UpdateResourcesRequest.encode(request).finish(),
           encode: (answer) => UpdateResourcesResponse.encode(answer).finish(),
           decode: (bytes) => UpdateResourcesResponse.decode(bytes),

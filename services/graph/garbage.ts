@@ -34,6 +34,8 @@ export function createGarbage(options: GarbageOptions): Garbage {
   };
   return {
     async collect(keys) {
+      // What nobody has any more must not come back without its files.
+      if (keys.length > 0) await records.synced();
       for (const key of keys) {
         try {
           await leases.collect(key, () => remove(key));

@@ -59,6 +59,7 @@ export async function* importImage(
       }
       graph.events.record('import', image);
     });
+    await graph.records.synced();
     graph.events.publish();
     yield { kind: 'imported', id };
   } finally {

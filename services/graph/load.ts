@@ -33,7 +33,9 @@ export async function* loadImages(
     for (const image of await describeImages(archive)) {
       const layers = yield* unpack(graph, image.layers, lease, signal);
       signal.throwIfAborted();
-      yield record(graph, image, layers);
+      const loaded = record(graph, image, layers);
+      await graph.records.synced();
+      yield loaded;
     }
   } finally {
     await graph.garbage.collect(await lease.release());

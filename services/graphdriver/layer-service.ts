@@ -70,7 +70,7 @@ export function layerService({ layers, records, dataRoot }: Given): LayerService
     async mountLayer(request) {
       const id = check.layerId('id', request.id);
       const holder = check.holder(request.holder);
-      return idempotent(mutation(records, MountLayerRequest, request, MountLayerResponse), (commit) =>
+      return idempotent(mutation(records, MountLayerRequest, request, MountLayerResponse, 'kill'), (commit) =>
         layers().mount(id, holder, ({ outcome, path }, record) => commit({ outcome: outcomes[outcome], path }, record)),
       );
     },
@@ -78,14 +78,14 @@ export function layerService({ layers, records, dataRoot }: Given): LayerService
     async unmountLayer(request) {
       const id = check.layerId('id', request.id);
       const holder = check.holder(request.holder);
-      return idempotent(mutation(records, UnmountLayerRequest, request, UnmountLayerResponse), (commit) =>
+      return idempotent(mutation(records, UnmountLayerRequest, request, UnmountLayerResponse, 'kill'), (commit) =>
         layers().unmount(id, holder, (outcome, record) => commit({ outcome: outcomes[outcome] }, record)),
       );
     },
 
     async removeLayer(request) {
       const id = check.layerId('id', request.id);
-      return idempotent(mutation(records, RemoveLayerRequest, request, RemoveLayerResponse), (commit) =>
+      return idempotent(mutation(records, RemoveLayerRequest, request, RemoveLayerResponse, 'kill'), (commit) =>
         layers().remove(id, (outcome, record) => commit({ outcome: outcomes[outcome] }, record)),
       );
     },
@@ -127,6 +127,7 @@ function mutation<Request, Response>(
   request: Codec<Request>,
   message: Request,
   response: Codec<Response>,
+  survives: 'power cut' | 'kill' = 'power cut',
 ) {
   return {
     records,
@@ -134,6 +135,7 @@ function mutation<Request, Response>(
     request: request.encode(message).finish(),
     encode: (outcome: Response) => response.encode(outcome).finish(),
     decode: (bytes: Uint8Array) => response.decode(bytes),
+    survives,
   };
 }
 

@@ -228,11 +228,13 @@ export function createLayers(options: LayersOptions): Layers {
       }),
 
     remove: (layer, settle) =>
-      queue.run(layer, () => {
+      queue.run(layer, async () => {
         if (layerRecords.find(layer) === undefined) return settle('absent');
         refuseInUse(layer);
         const reply = settle('done', () => layerRecords.remove(layer));
-        // From here on it is a layer without a record: if we die now, the next start takes it away.
+        // From here on it is a layer without a record: if we die now, the next start takes it away. On the disk first, or a
+        // power cut would leave a record whose files are gone.
+        await records.synced();
         driver.remove(layer);
         sweep.soon();
         return reply;

@@ -161,6 +161,7 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
       const mutation = {
         records,
         call: currentCall(),
+        survives: 'kill' as const,
         request: CreateSandboxRequest.encode(request).finish(),
         encode: (response: CreateSandboxResponse) => CreateSandboxResponse.encode(response).finish(),
         decode: (bytes: Uint8Array) => CreateSandboxResponse.decode(bytes),
@@ -189,6 +190,7 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
       const mutation = {
         records,
         call: currentCall(),
+        survives: 'kill' as const,
         request: RemoveSandboxRequest.encode(request).finish(),
         encode: (response: RemoveSandboxResponse) => RemoveSandboxResponse.encode(response).finish(),
         decode: (bytes: Uint8Array) => RemoveSandboxResponse.decode(bytes),

@@ -73,6 +73,8 @@ export function createVolumes(context: VolumesContext): Volumes {
 
   /** Takes away the files, then the record. */
   async function removeFully(name: string, settle: Settle): Promise<void> {
+    // That it goes is on the disk before the first file does.
+    await records.synced();
     await driver.remove(name);
     settle(true, () => {
       volumeRecords.delete(name);

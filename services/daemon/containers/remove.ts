@@ -82,6 +82,8 @@ export function removeNow<T>(
       const removing: ContainerRecord = { ...now, status: 'removing', desired: 'removed', pending };
       repository.apply({ put: [removing] });
       try {
+        // A power cut must not bring back a container whose files are gone.
+        await lifecycle.engine.records.synced();
         await undoAll(lifecycle, removing, removeVolumes);
       } catch (error) {
         const problem = messageOf(error);

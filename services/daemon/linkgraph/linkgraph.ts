@@ -23,6 +23,8 @@ export interface LinkGraph {
   purge(entity: string): number;
   /** Within one parent only. LINK_ROOTS_DIFFER, LINK_NOT_FOUND, LINK_NAME_TAKEN. */
   rename(from: string, to: string): void;
+  /** Resolves when all changes so far survive a power cut. */
+  synced(): Promise<void>;
   close(): void;
 }
 
@@ -145,6 +147,7 @@ export function openLinkGraph(path: string): LinkGraph {
           .run(after.name, before.parent, before.name);
       });
     },
+    synced: () => records.synced(),
     close() {
       records.close();
     },

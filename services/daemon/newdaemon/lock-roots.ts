@@ -38,6 +38,8 @@ export const lockRoots = (config: Config): Step<Roots> => ({
     const records = openRecords(join(config.dataRoot, 'daemon', 'engine.db'), { migrations, exclusive: true });
     step.defer(() => records.close());
     const fence = claimEpoch(records);
+    // The owners keep it too: an epoch that a power cut took back would lock us out.
+    await records.synced();
     step.say(`engine ${fence.engineId.slice(0, 12)}, epoch ${fence.epoch}`);
     return {
       fence,
