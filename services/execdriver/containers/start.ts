@@ -8,7 +8,10 @@ import type { Logger } from '../../../kit/log.ts';
 import type { Records } from '../../../kit/records.ts';
 import type { Sequence } from '../../../kit/watch.ts';
 import type { ContainerSpec } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
+import { withoutWeights, writeBfqWeights } from '../cgroups/bfq-weights.ts';
+import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import type { MonitorCgroup } from '../cgroups/monitors.ts';
+import { reserveRealtime } from '../cgroups/realtime.ts';
 import type { StrayControllers } from '../cgroups/stray-controllers.ts';
 import { nowNs } from '../clock.ts';
 import { type AppArmor, profileFor } from '../host/apparmor.ts';
@@ -49,6 +52,7 @@ export interface StartParts {
   facts: EngineFacts;
   paths: Paths;
   mounts: Mounts;
+  hierarchies: Hierarchies;
   appArmor: AppArmor;
   bootId: string;
   cgroupParent: string;
@@ -171,8 +175,14 @@ async function create(parts: StartParts, container: Container, runtime: Runtime,
   const bundle = paths.bundleOf(id);
   mkdirSync(bundle, { recursive: true, mode: 0o700 });
   if (terms.logDriver !== 'none') mkdirSync(paths.logDirectoryOf(id), { recursive: true, mode: 0o700 });
+  const { cpuRealtimeRuntime: realtime = 0, cpuRealtimePeriod = 0 } = spec.resources ?? {};
+  if (realtime > 0 && spec.cgroupParent === '') {
+    reserveRealtime(parts.hierarchies, parts.cgroupParent, { runtime: realtime, period: cpuRealtimePeriod });
+  }
   if (spec.ipcMode === 'shareable') makeSharedMemory(parts, id, spec.shmSize);
-  const prepared = runtime.prepare(oci);
+  const { blockIO } = oci.linux.resources;
+  const byBfq = parts.facts.weighsByBfq ? blockIO : undefined;
+  const prepared = runtime.prepare(byBfq === undefined ? oci : withoutWeights(oci));
   writeFileSync(join(bundle, 'config.json'), encodeSpec(prepared), { mode: 0o600 });
 
   const monitor = parts.monitor.start({
@@ -190,6 +200,7 @@ async function create(parts: StartParts, container: Container, runtime: Runtime,
     for (const problem of problems) parts.log.warn(problem);
   });
   const initPid = await monitor.created;
+  if (byBfq !== undefined) writeBfqWeights(parts.hierarchies, terms.cgroup, byBfq);
   runtime.created(id, prepared);
   return { initPid, monitorPid: monitor.pid };
 }

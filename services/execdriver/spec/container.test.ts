@@ -22,6 +22,7 @@ const facts: EngineFacts = {
   cgroup2: false,
   countsSwap: true,
   weighsBlockDevices: false,
+  weighsByBfq: false,
   appArmor: false,
   selinux: false,
   thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
@@ -106,7 +107,7 @@ suite('what a container is given, as Docker gives it', () => {
     ['swap without end', { memory: 64 << 20, memorySwap: -1 }, { memory: { limit: 64 << 20, swap: -1 } }],
     ['half a CPU', { nanoCpus: 500_000_000 }, { cpu: { quota: 50_000, period: 100_000 } }],
     ['a share and a set', { cpuShares: 512, cpusetCpus: '0-1' }, { cpu: { shares: 512, cpus: '0-1' } }],
-    ['processes without end', { pidsLimit: -1 }, { pids: { limit: -1 } }],
+    ['processes without end', { pidsLimit: -1 }, {}],
     ['processes not asked for', { pidsLimit: 0 }, {}],
     ['weights that this host has not', { blkioWeight: 500 }, {}],
   ];

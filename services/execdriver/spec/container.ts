@@ -81,6 +81,9 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
   const { mounts, rootfsPropagation } = mountsFor(spec, confinement.privileged, around.shm);
   const seccomp = seccompFor(confinement, capabilities, facts);
   const selinux = facts.selinux ? selinuxLabels(confinement.selinux, basename(around.cgroupPath)) : undefined;
+  const { pids, ...others } = resourcesFor(resources, facts);
+  // crun can't write that there is none where there is none anyway.
+  const limits = pids === undefined || pids.limit < 0 ? others : { ...others, pids };
   const sharesUts = spec.utsMode === 'host';
   if (around.initBinary !== undefined) {
     mounts.push({ destination: initInContainer, type: 'bind', source: around.initBinary, options: ['bind', 'ro'] });
@@ -96,7 +99,7 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
     linux: {
       namespaces: namespacesFor(spec, facts.cgroup2, around.findInit),
       cgroupsPath: around.cgroupPath,
-      resources: { devices: devices.rules, ...resourcesFor(resources, facts) },
+      resources: { devices: devices.rules, ...limits },
       devices: devices.devices,
       maskedPaths: maskedPaths(confinement, facts.thermalPaths),
       readonlyPaths: readonlyPaths(confinement, !facts.cgroup2 && mounts.some(({ type }) => type === 'cgroup')),

@@ -22,6 +22,8 @@ export interface EngineFacts {
   countsSwap: boolean;
   /** Proportional weights for block devices are there. */
   weighsBlockDevices: boolean;
+  /** … but by the BFQ scheduler's own files alone. */
+  weighsByBfq: boolean;
   /** The kernel confines by AppArmor profiles, by SELinux labels. */
   appArmor: boolean;
   selinux: boolean;
@@ -30,7 +32,7 @@ export interface EngineFacts {
 }
 
 /** Which files of version 1's root tell that cgroups have weights: BFQ's own is in every cgroup but the root. */
-export const weightFiles = ['blkio.weight', 'blkio.bfq.io_service_bytes'];
+export const weightFiles = ['blkio.weight', 'blkio.bfq.io_service_bytes'] as const;
 
 /** `cgroupRoot` as a parameter so that tests can bring their own. */
 export async function readEngineFacts(cgroupRoot = '/sys/fs/cgroup'): Promise<EngineFacts> {
@@ -46,6 +48,10 @@ export async function readEngineFacts(cgroupRoot = '/sys/fs/cgroup'): Promise<En
     cgroup2,
     countsSwap: cgroup2 ? existsSync('/proc/swaps') : existsSync(`${cgroupRoot}/memory/memory.memsw.limit_in_bytes`),
     weighsBlockDevices: cgroup2 || weightFiles.some((file) => existsSync(`${cgroupRoot}/blkio/${file}`)),
+    weighsByBfq:
+      !cgroup2 &&
+      !existsSync(`${cgroupRoot}/blkio/${weightFiles[0]}`) &&
+      existsSync(`${cgroupRoot}/blkio/${weightFiles[1]}`),
     appArmor: isAppArmorOn(),
     selinux: existsSync('/sys/fs/selinux/enforce'),
     thermalPaths: possibleCpus().map(thermalPath).filter(existsSync),
