@@ -3,10 +3,19 @@ import type { Api } from './api.ts';
 export interface ContainerSpec {
   readonly command: readonly string[];
   readonly network?: 'bridge' | 'none' | 'host';
+  /** Seconds between two probes of its health. */
+  readonly probedEach?: number;
 }
 
-export async function create(api: Api, { command, network = 'bridge' }: ContainerSpec): Promise<string> {
-  const body = { Image: 'busybox', Cmd: command, HostConfig: { NetworkMode: network } };
+export async function create(api: Api, spec: ContainerSpec): Promise<string> {
+  const { command, network = 'bridge', probedEach } = spec;
+  const health = { Test: ['CMD-SHELL', 'test -d /proc'], Interval: (probedEach ?? 0) * 1e9 };
+  const body = {
+    Image: 'busybox',
+    Cmd: command,
+    HostConfig: { NetworkMode: network },
+    ...(probedEach !== undefined && { Healthcheck: health }),
+  };
   return JSON.parse((await api.call('POST', '/containers/create', body)).toString()).Id;
 }
 
