@@ -5,6 +5,7 @@ import { ContainerServiceDefinition } from '../proto/gen/longshore/daemon/v1/con
 import { EventServiceDefinition } from '../proto/gen/longshore/daemon/v1/event.ts';
 import { SystemServiceDefinition } from '../proto/gen/longshore/daemon/v1/system.ts';
 import { ExecServiceDefinition } from '../proto/gen/longshore/execdriver/v1/exec.ts';
+import { FileServiceDefinition } from '../proto/gen/longshore/execdriver/v1/files.ts';
 import { ProcessServiceDefinition } from '../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../proto/gen/longshore/execdriver/v1/stream.ts';
 import { UsageServiceDefinition } from '../proto/gen/longshore/execdriver/v1/usage.ts';
@@ -49,6 +50,7 @@ export function dialPeers(config: ServiceConfig) {
     processes: execdriver.client(ProcessServiceDefinition),
     execs: execdriver.client(ExecServiceDefinition),
     usage: execdriver.client(UsageServiceDefinition),
+    files: execdriver.client(FileServiceDefinition),
     volumes: volume.client(VolumeServiceDefinition),
     networks: network.client(NetworkServiceDefinition),
     close() {

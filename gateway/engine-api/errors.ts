@@ -46,6 +46,7 @@ const reasons: Readonly<Record<string, number>> = {
   PORT_TAKEN: 500,
   NETWORK_DISABLED: 500,
   LOGS_UNREADABLE: 501,
+  FILE_ACCESS_FAILED: 500,
   // An owner that is up but not told its policy yet.
   NOT_INITIALISED: 503,
 };

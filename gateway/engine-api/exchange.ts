@@ -27,7 +27,7 @@ export interface Exchange {
   /** A status without a body: 201, 204, 304. */
   empty(status: number): void;
   /** Sends the head of a streamed answer; only the first call does anything. */
-  stream(type: string): void;
+  stream(type: string, headers?: OutgoingHttpHeaders): void;
   /** Writes and waits while the client is behind. */
   write(chunk: string | Uint8Array): Promise<void>;
   end(): void;

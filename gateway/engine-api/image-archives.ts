@@ -55,7 +55,7 @@ export async function importImage(exchange: Exchange, images: Images): Promise<v
 }
 
 /** The body in large frames: what a connection brings at once is small, and fewer cost less on both sides. */
-async function* framesOf(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+export async function* framesOf(body: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   let pieces: Buffer[] = [];
   let size = 0;
   for await (let piece of body) {

@@ -145,9 +145,9 @@ function exchangeOf(
       response.writeHead(status, status === 201 ? { 'Content-Length': 0 } : {});
       response.end();
     },
-    stream(type) {
+    stream(type, headers = {}) {
       if (response.headersSent) return;
-      response.writeHead(200, { 'Content-Type': type });
+      response.writeHead(200, { ...headers, 'Content-Type': type });
       response.flushHeaders();
     },
     write: (chunk) => written(response, chunk),

@@ -1,6 +1,7 @@
 import type { Peers } from '../peers.ts';
 import { containerRoutes } from './containers.ts';
 import { execRoutes } from './execs.ts';
+import { fileRoutes } from './files.ts';
 import { imageRoutes } from './images.ts';
 import { networkRoutes } from './networks.ts';
 import { pluginRoutes } from './plugins.ts';
@@ -17,6 +18,7 @@ export function engineRoutes(peers: Peers): Routes {
     ...containerRoutes(peers),
     ...execRoutes(peers),
     ...usageRoutes(peers),
+    ...fileRoutes(peers),
     ...imageRoutes(peers),
     ...volumeRoutes(peers),
     ...networkRoutes(peers),

@@ -3,12 +3,6 @@ import type { Routes } from './router.ts';
 
 /** Parts of Docker's API that are known and not served, by what a user would call them. */
 const unserved: Readonly<Record<string, readonly string[]>> = {
-  'export of containers': ['GET /containers/{id}/export'],
-  'copying to and from containers': [
-    'HEAD /containers/{id}/archive',
-    'GET /containers/{id}/archive',
-    'PUT /containers/{id}/archive',
-  ],
   'attach by WebSocket': ['GET /containers/{id}/attach/ws'],
   pruning: ['POST /images/prune', 'POST /volumes/prune', 'POST /networks/prune'],
   'saving images': ['GET /images/get', 'GET /images/{name:*}/get'],

@@ -15,6 +15,7 @@ import { ControlServiceDefinition } from '../../proto/gen/longshore/daemon/v1/co
 import { EventServiceDefinition } from '../../proto/gen/longshore/daemon/v1/event.ts';
 import { SystemServiceDefinition } from '../../proto/gen/longshore/daemon/v1/system.ts';
 import { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import { FileServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/files.ts';
 import { ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
 import { UsageServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
@@ -32,6 +33,7 @@ export interface Owners {
   system?: Partial<ServiceImplementation<SystemServiceDefinition>>;
   streams?: Partial<ServiceImplementation<StreamServiceDefinition>>;
   execs?: Partial<ServiceImplementation<ExecServiceDefinition>>;
+  files?: Partial<ServiceImplementation<FileServiceDefinition>>;
   usage?: Partial<ServiceImplementation<UsageServiceDefinition>>;
   processes?: Partial<ServiceImplementation<ProcessServiceDefinition>>;
   images?: Partial<ServiceImplementation<ImageServiceDefinition>>;
@@ -115,6 +117,7 @@ function servicesOf(owners: Owners): Partial<Record<Role, Service[]>> {
       fake(ProcessServiceDefinition, owners.processes),
       fake(ExecServiceDefinition, owners.execs),
       fake(UsageServiceDefinition, owners.usage),
+      fake(FileServiceDefinition, owners.files),
     ],
     graph: [fake(ImageServiceDefinition, owners.images)],
     graphdriver: [fake(LayerServiceDefinition, owners.layers)],

@@ -12,7 +12,7 @@ const edges: Record<string, RegExp> = {
   daemon: /./,
   graph: /^graphdriver /,
   gateway:
-    /^(daemon |graph longshore\.graph\.v1\.ImageService|volume longshore\.volume\.v1\.VolumeService|network longshore\.network\.v1\.NetworkService|graphdriver longshore\.graphdriver\.v1\.LayerService\/ListChanges|execdriver longshore\.execdriver\.v1\.(StreamService|ExecService|UsageService|ProcessService\/(ResizeTerminal|WaitContainer|GetContainer)))/,
+    /^(daemon |graph longshore\.graph\.v1\.ImageService|volume longshore\.volume\.v1\.VolumeService|network longshore\.network\.v1\.NetworkService|graphdriver longshore\.graphdriver\.v1\.LayerService\/ListChanges|execdriver longshore\.execdriver\.v1\.(StreamService|ExecService|UsageService|FileService|ProcessService\/(ResizeTerminal|WaitContainer|GetContainer)))/,
 };
 
 test('only the edges of the architecture are used, and one trace follows a start through all of them', async (t) => {

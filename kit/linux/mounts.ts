@@ -66,22 +66,47 @@ const AT_EMPTY_PATH = 0x1000;
 const OPEN_TREE_CLONE = 1;
 const OPEN_TREE_CLOEXEC = 0o2000000;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
+const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 const MOUNT_ATTR_RDONLY = 1n;
 
-/** open_tree(2) copies the mount out of sight, mount_setattr(2) (Linux 5.12) changes it there, move_mount(2) shows it. */
-function bind(source: string, target: string, options: BindOptions = {}): void {
+/** Copies a mount out of everybody's sight. Returns a descriptor, which the caller closes; shown nowhere, it goes with that. */
+export function copyMount(source: string, options: BindOptions = {}): number {
   const recursive = options.recursive ? AT_RECURSIVE : 0;
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive;
   const tree = check(syscall('open_tree', AT_FDCWD, cpath(source, 'bind'), flags), 'bind', source);
   try {
-    if (options.readOnly) {
-      const attributes = Buffer.alloc(32); // struct mount_attr { attr_set, attr_clr, propagation, userns_fd }
-      attributes.writeBigUInt64LE(MOUNT_ATTR_RDONLY, 0);
-      const set = syscall('mount_setattr', tree, '', AT_EMPTY_PATH | recursive, attributes, attributes.length);
-      check(set, 'mount_setattr', source);
-    }
-    const moved = syscall('move_mount', tree, '', AT_FDCWD, cpath(target, 'bind'), MOVE_MOUNT_F_EMPTY_PATH);
-    check(moved, 'bind', target);
+    if (options.readOnly) setReadOnly(tree, source, recursive);
+    return tree;
+  } catch (error) {
+    closeDescriptor(tree);
+    throw error;
+  }
+}
+
+/** Makes a mount that is open read-only (mount_setattr(2), Linux 5.12). */
+export function setReadOnly(mount: number, shown: string, flags = 0): void {
+  const attributes = Buffer.alloc(32); // struct mount_attr { attr_set, attr_clr, propagation, userns_fd }
+  attributes.writeBigUInt64LE(MOUNT_ATTR_RDONLY, 0);
+  check(
+    syscall('mount_setattr', mount, '', AT_EMPTY_PATH | flags, attributes, attributes.length),
+    'mount_setattr',
+    shown,
+  );
+}
+
+/** Shows a copied mount over a file or directory, given by a path or an open descriptor (which may be O_PATH). */
+export function showMount(tree: number, target: string | number): void {
+  const moved =
+    typeof target === 'number'
+      ? syscall('move_mount', tree, '', target, '', MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH)
+      : syscall('move_mount', tree, '', AT_FDCWD, cpath(target, 'bind'), MOVE_MOUNT_F_EMPTY_PATH);
+  check(moved, 'bind', typeof target === 'number' ? undefined : target);
+}
+
+function bind(source: string, target: string, options: BindOptions = {}): void {
+  const tree = copyMount(source, options);
+  try {
+    showMount(tree, target);
   } finally {
     closeDescriptor(tree);
   }

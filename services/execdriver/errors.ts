@@ -80,4 +80,27 @@ export const errors = defineErrors('execdriver', {
     code: 'FAILED_PRECONDITION',
     message: () => 'configured logging driver does not support reading',
   },
+
+  badView: { code: 'INVALID_ARGUMENT', message: (m: { field: string; detail: string }) => m.detail },
+  fileNotFound: {
+    code: 'NOT_FOUND',
+    message: (m: { path: string; container: string }) =>
+      `Could not find the file ${m.path} in container ${m.container}`,
+  },
+  notADirectory: { code: 'INVALID_ARGUMENT', message: (_: { path: string }) => 'extraction point is not a directory' },
+  readOnlyFiles: {
+    code: 'PERMISSION_DENIED',
+    message: (m: { path: string; isRoot: boolean }) =>
+      m.isRoot ? 'container rootfs is marked read-only' : 'mounted volume is marked read-only',
+  },
+  badArchive: {
+    code: 'INVALID_ARGUMENT',
+    message: (m: { entry: string; problem: string }) => (m.entry === '' ? m.problem : `${m.entry}: ${m.problem}`),
+  },
+  fileAccessFailed: { code: 'FAILED_PRECONDITION', message: (m: { path: string; detail: string }) => m.detail },
+  filesUnresponsive: {
+    code: 'DEADLINE_EXCEEDED',
+    message: (m: { container: string; seconds: number }) =>
+      `the files of container ${m.container} did not answer within ${m.seconds} seconds: one of its mounts may hang`,
+  },
 });

@@ -9,6 +9,7 @@ import { type Served, serve, service } from '../../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../../kit/service.ts';
 import { ControlServiceDefinition, InitRequest } from '../../proto/gen/longshore/execdriver/v1/control.ts';
 import { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import { FileServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/files.ts';
 import { HostServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
@@ -24,8 +25,11 @@ import { execService } from './exec-service.ts';
 import { openExecEvents } from './execs/events.ts';
 import { Exec } from './execs/exec.ts';
 import { execRecords } from './execs/record.ts';
+import { fileService } from './file-service.ts';
+import { openFilesThreads } from './files/threads.ts';
 import { createAppArmor } from './host/apparmor.ts';
 import { probeHost } from './host/probe.ts';
+import { openForwarding } from './logs/forward/forwarding.ts';
 import { makePaths } from './paths.ts';
 import { processService } from './process-service.ts';
 import { type Estate, openSession, type Session } from './session.ts';
@@ -54,6 +58,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     execRecords: savedExecs,
     execEvents,
     queue: createKeyedQueue(),
+    forwarding: openForwarding({ paths, log }),
     paths,
     facts: await readEngineFacts(),
     processes,
@@ -68,10 +73,12 @@ export async function start(config: ServiceConfig): Promise<Running> {
     served?.setServing(StreamServiceDefinition, isOpen);
     served?.setServing(ExecServiceDefinition, isOpen);
     served?.setServing(UsageServiceDefinition, isOpen);
+    served?.setServing(FileServiceDefinition, isOpen);
   });
   const driver = () => sessions.current?.driver ?? fail();
   const execs = () => sessions.current?.execs ?? fail();
   const probes = () => sessions.current?.probes ?? fail();
+  const threads = openFilesThreads({ workplace: join(execRoot, 'files') });
   const control = openControl(records);
 
   const remembered = control.remembered();
@@ -93,6 +100,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
       service(ProcessServiceDefinition, processService({ records, driver, attachments, events, paths }), {
         serving: isOpen,
       }),
+      service(FileServiceDefinition, fileService({ threads, needInit: driver }), { serving: isOpen }),
       service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts }), { serving: isOpen }),
       service(ExecServiceDefinition, execService({ records, execs, probes, events: execEvents }), { serving: isOpen }),
       service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
@@ -103,6 +111,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
       sessions.current?.probes.close();
       await served.stop();
       sessions.take()?.close();
+      estate.forwarding.close();
       for (const container of containers.values()) container.disconnect();
       records.close();
     },

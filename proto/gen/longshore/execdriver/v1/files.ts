@@ -48,6 +48,8 @@ export interface StatFileResponse {
 export interface ReadFilesRequest {
   view: FilesView | undefined;
   path: string;
+  /** Of a directory only what is in it, named from there on: `hosts`, not `etc/hosts`. */
+  contents: boolean;
 }
 
 export interface ReadFilesResponse {
@@ -472,7 +474,7 @@ export const StatFileResponse: MessageFns<StatFileResponse> = {
 };
 
 function createBaseReadFilesRequest(): ReadFilesRequest {
-  return { view: undefined, path: "" };
+  return { view: undefined, path: "", contents: false };
 }
 
 export const ReadFilesRequest: MessageFns<ReadFilesRequest> = {
@@ -482,6 +484,9 @@ export const ReadFilesRequest: MessageFns<ReadFilesRequest> = {
     }
     if (message.path !== "") {
       writer.uint32(18).string(message.path);
+    }
+    if (message.contents !== false) {
+      writer.uint32(24).bool(message.contents);
     }
     return writer;
   },
@@ -515,6 +520,14 @@ export const ReadFilesRequest: MessageFns<ReadFilesRequest> = {
             message.path = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.contents = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -534,6 +547,7 @@ export const ReadFilesRequest: MessageFns<ReadFilesRequest> = {
     const message = createBaseReadFilesRequest();
     message.view = (object.view !== undefined && object.view !== null) ? FilesView.fromPartial(object.view) : undefined;
     message.path = object.path ?? "";
+    message.contents = object.contents ?? false;
     return message;
   },
 };

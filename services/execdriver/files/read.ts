@@ -1,0 +1,49 @@
+import { type ByteString, fromText } from '../../../kit/archive/bytes.ts';
+import type { Found } from '../../../kit/archive/describe.ts';
+import { ifThere, namesIn, openChild, statAt } from '../../../kit/archive/directory.ts';
+import { createDescriber, type Describer, inFrames, packMember } from '../../../kit/archive/pack.ts';
+import { endBlocks } from '../../../kit/archive/tar-writer.ts';
+import { closeDescriptor } from '../../../kit/linux/libc.ts';
+import { type FilesPath, findPath } from './path.ts';
+
+const frameSize = 1024 * 1024;
+
+/** Linux has no path of more parts; what lies deeper can have no name in an archive. */
+const maxDepth = 2048;
+
+/**
+ * What is at the path, with everything in it, as a tar archive in frames of at most 1 MiB. `isBare`: of a directory only what is
+ * in it, named from there on.
+ */
+export function readFiles(root: number, path: FilesPath, isBare: boolean): Generator<Buffer<ArrayBuffer>, void> {
+  return inFrames(packed(root, path, isBare), frameSize);
+}
+
+function* packed(root: number, path: FilesPath, isBare: boolean): Generator<Buffer, void> {
+  using found = findPath(root, path);
+  const describe = createDescriber();
+  if (isBare && found.stats.isDirectory()) yield* packContents(found, '', describe, 0);
+  else yield* packTree(found, fromText(path.name), describe, 0);
+  yield endBlocks();
+}
+
+function* packTree(found: Found, path: ByteString, describe: Describer, depth: number): Generator<Buffer, void> {
+  const entry = describe(found, path);
+  if (entry === undefined) return;
+  yield* packMember(entry, found);
+  if (entry.kind === 'directory') yield* packContents(found, path.endsWith('/') ? path : `${path}/`, describe, depth);
+}
+
+/** `within` is what the names follow. */
+function* packContents(found: Found, within: ByteString, describe: Describer, depth: number): Generator<Buffer, void> {
+  const directory = depth === maxDepth ? undefined : ifThere(() => openChild(found.directory, found.name));
+  if (directory === undefined) return;
+  try {
+    for (const name of namesIn(directory)) {
+      const stats = statAt(directory, name);
+      if (stats !== undefined) yield* packTree({ directory, name, stats }, within + name, describe, depth + 1);
+    }
+  } finally {
+    closeDescriptor(directory);
+  }
+}
