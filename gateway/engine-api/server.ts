@@ -2,10 +2,13 @@ import { createServer, type Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Answer } from './router.ts';
 
+const maxHeaderSize = (1 << 20) + 4096;
+
 /** The HTTP side of the front door. It listens on nothing itself: connections are handed to it. */
 export function httpServer(answer: Answer): Server {
   // Docker's clients keep connections open between requests and stream for hours.
-  const server = createServer({ keepAliveTimeout: 120_000, requestTimeout: 0 }, answer);
+  // Headers up to a mebibyte, as Docker takes them: what is absurd in a query gets an answer that says so.
+  const server = createServer({ keepAliveTimeout: 120_000, requestTimeout: 0, maxHeaderSize }, answer);
   server.on('upgrade', (request, socket, head) => {
     const response = new ServerResponse(request);
     // The answer to a request that is not taken over is the last on its connection.

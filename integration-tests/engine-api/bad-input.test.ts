@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { bootEngine, type Engine } from '../engine.ts';
 import { importBusybox } from '../images.ts';
 import { nothing } from '../machine.ts';
+import { ask } from './ask.ts';
 
 let engine: Engine;
 
@@ -16,30 +16,7 @@ after(async () => {
   assert.deepEqual(engine.state(), nothing);
 });
 
-function send(method: string, path: string, body?: string): Promise<{ status: number; message: string }> {
-  return new Promise((resolve, reject) => {
-    const sent = request(
-      {
-        socketPath: engine.host.slice('unix://'.length),
-        method,
-        path,
-        headers: { 'Content-Type': 'application/json' },
-      },
-      (response) => {
-        let text = '';
-        response.on('data', (chunk) => {
-          text += chunk;
-        });
-        response.on('end', () => {
-          const message = text === '' ? '' : ((JSON.parse(text) as { message?: string }).message ?? '');
-          resolve({ status: response.statusCode ?? 0, message });
-        });
-      },
-    );
-    sent.on('error', reject);
-    sent.end(body);
-  });
-}
+const send = (method: string, path: string, body?: string) => ask(engine, method, path, body);
 
 const create = (body: object) => send('POST', '/v1.51/containers/create', JSON.stringify(body));
 
@@ -50,7 +27,7 @@ async function startOn(network: string) {
   return send('POST', `/containers/${stdout.trim()}/start`);
 }
 
-for (const [what, status, message, ask] of [
+for (const [what, status, message, request] of [
   ['malformed JSON', 400, /JSON/, () => send('POST', '/containers/create', '{')],
   ['a body that is no object', 400, /object/, () => send('POST', '/containers/create', '[]')],
   ['a wrong type', 400, /Tty/, () => create({ Image: 'busybox', Tty: 'yes' })],
@@ -107,7 +84,7 @@ for (const [what, status, message, ask] of [
         'sleep',
         '1000',
       );
-    const answer = await ask();
+    const answer = await request();
     assert.equal(answer.status, status, answer.message);
     assert.match(answer.message, message);
     assert.ok(!answer.message.includes('\n    at '), 'no stack');

@@ -3,8 +3,12 @@ import { errors } from '../errors.ts';
 
 const wellFormed = /^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
+/** What a file or a DNS name could be. */
+const longest = 255;
+
 /** The name without its slash. BAD_NAME. */
 export function checkedName(name: string): string {
+  if (name.length > longest) throw errors.badName({ name: `${name.slice(0, longest)}…` });
   if (!wellFormed.test(name)) throw errors.badName({ name });
   return name.replace(/^\//, '');
 }
