@@ -1,11 +1,6 @@
 import type { Socket } from 'node:net';
-import { basename, dirname } from 'node:path';
-import { closeDescriptor, cpath, OpenFlag, openDescriptor } from './libc.ts';
 import { streamOver } from './stream.ts';
-import { connectUnix, SOCK_SEQPACKET } from './unix-socket.ts';
-
-/** sun_path of unix(7), less its NUL. */
-const LONGEST_PATH = 107;
+import { connectUnixPath, SOCK_SEQPACKET } from './unix-socket.ts';
 
 /**
  * Connects to a SOCK_SEQPACKET socket such as conmon's `attach`, at a path of any length. In the stream each `data` is
@@ -14,14 +9,5 @@ const LONGEST_PATH = 107;
  * (the listener's queue is full).
  */
 export function connectSeqpacket(path: string): Socket {
-  cpath(path, 'connect');
-  const isLong = Buffer.byteLength(path) > LONGEST_PATH;
-  const directory = isLong ? openDescriptor(dirname(path), OpenFlag.PATH | OpenFlag.DIRECTORY) : undefined;
-  try {
-    const name = directory === undefined ? path : `/proc/self/fd/${directory}/${basename(path)}`;
-    const fd = connectUnix(SOCK_SEQPACKET, Buffer.from(`${name}\0`), path);
-    return streamOver(fd, { readable: true, writable: true, allowHalfOpen: true });
-  } finally {
-    if (directory !== undefined) closeDescriptor(directory);
-  }
+  return streamOver(connectUnixPath(SOCK_SEQPACKET, path), { readable: true, writable: true, allowHalfOpen: true });
 }

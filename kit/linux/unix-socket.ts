@@ -1,4 +1,5 @@
-import { check, closeDescriptor, libc } from './libc.ts';
+import { basename, dirname } from 'node:path';
+import { check, closeDescriptor, cpath, libc, OpenFlag, openDescriptor } from './libc.ts';
 
 const AF_UNIX = 1;
 const SOCK_NONBLOCK = 0x800;
@@ -7,10 +8,13 @@ const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 
 export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 
+type SocketType = typeof SOCK_STREAM | typeof SOCK_DGRAM | typeof SOCK_SEQPACKET;
+
 /** Connects to a unix socket, without waiting; `name` is its sun_path (unix(7)). Returns the descriptor. */
-export function connectUnix(type: typeof SOCK_STREAM | typeof SOCK_SEQPACKET, name: Buffer, shownAs: string): number {
+export function connectUnix(type: SocketType, name: Buffer, shownAs: string): number {
   const family = Buffer.alloc(2); // struct sockaddr_un { u16 family; char path[108] }
   family.writeUInt16LE(AF_UNIX, 0);
   const address = Buffer.concat([family, name]);
@@ -32,4 +36,20 @@ export function peerPid(fd: number): number | undefined {
   check(libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length), 'getsockopt');
   const pid = credentials.readInt32LE(0);
   return pid > 0 ? pid : undefined;
+}
+
+/** sun_path of unix(7), less its NUL. */
+const LONGEST_PATH = 107;
+
+/** The same at a path of any length. */
+export function connectUnixPath(type: SocketType, path: string): number {
+  cpath(path, 'connect');
+  const isLong = Buffer.byteLength(path) > LONGEST_PATH;
+  const directory = isLong ? openDescriptor(dirname(path), OpenFlag.PATH | OpenFlag.DIRECTORY) : undefined;
+  try {
+    const name = directory === undefined ? path : `/proc/self/fd/${directory}/${basename(path)}`;
+    return connectUnix(type, Buffer.from(`${name}\0`), path);
+  } finally {
+    if (directory !== undefined) closeDescriptor(directory);
+  }
 }

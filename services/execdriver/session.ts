@@ -24,6 +24,7 @@ import { type Execs, forgetExecs, openExecs } from './execs/execs.ts';
 import { forgetProbes, openProbes, type Probes } from './execs/probes.ts';
 import type { ExecRecords } from './execs/record.ts';
 import type { AppArmor } from './host/apparmor.ts';
+import type { Forwarding } from './logs/forward/forwarding.ts';
 import { openRotation } from './logs/rotation.ts';
 import type { Paths } from './paths.ts';
 import { openMonitorProgram } from './runtime/conmon.ts';
@@ -52,6 +53,7 @@ export interface Estate {
   execRecords: ExecRecords;
   execEvents: Sequence<ExecEvent>;
   queue: KeyedQueue;
+  forwarding: Forwarding;
   paths: Paths;
   facts: EngineFacts;
   processes: Processes;
@@ -133,6 +135,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
   // Those of an earlier session in this life are followed already.
   if (!isReopened) adoptExecs(parts);
   const probes = openProbes(parts, isReopened);
+  for (const container of containers.values()) estate.forwarding.follow(container);
   const rotation = openRotation(containers, paths, log);
 
   /** All that was queued before. */

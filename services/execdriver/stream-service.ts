@@ -61,8 +61,8 @@ export function streamService(parts: {
     async *readLogs(request, { signal }) {
       checkId(request.id);
       const container = containers.get(request.id);
-      const driver = container?.record.terms.logDriver;
-      if (driver === 'none') throw errors.logsUnreadable({});
+      const { logDriver, isLogUnreadable } = container?.record.terms ?? {};
+      if (logDriver === 'none' || isLogUnreadable) throw errors.logsUnreadable({});
       const query = {
         streams: streamsOf(request),
         tail: request.tail < 0 ? undefined : request.tail,

@@ -4,6 +4,7 @@ import { setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { nowNs } from '../clock.ts';
 import { errors } from '../errors.ts';
+import type { Forwarding } from '../logs/forward/forwarding.ts';
 import { removeTree } from '../remove-tree.ts';
 import type { Container } from './container.ts';
 import type { ContainerRecord, ExitFact } from './record.ts';
@@ -26,7 +27,7 @@ export interface ExecDriver {
   list(): Container[];
 }
 
-type Parts = StartParts & { hierarchies: Hierarchies; queue: KeyedQueue; cgroupHome: string };
+type Parts = StartParts & { hierarchies: Hierarchies; queue: KeyedQueue; cgroupHome: string; forwarding: Forwarding };
 
 export function openExecDriver(parts: Parts): ExecDriver {
   const { containers, hierarchies, queue } = parts;
@@ -52,6 +53,7 @@ export function openExecDriver(parts: Parts): ExecDriver {
       if (known.isLiving) throw errors.running({ id });
     }
     await startContainer(parts, request, settle);
+    parts.forwarding.follow(get(id));
     started.resolve();
     started = Promise.withResolvers();
     return { outcome: 'done', record: get(id).record };
@@ -86,6 +88,7 @@ export function openExecDriver(parts: Parts): ExecDriver {
     // The record goes last: until then a repeat, or the next life, finds what is left.
     await parts.remains.clear({ id, ...terms });
     container?.disconnect();
+    if (!keepLogs) await parts.forwarding.finish(id);
     if (!keepLogs) removeTree(parts.paths.logDirectoryOf(id));
     parts.containerRecords.remove(id);
     containers.delete(id);

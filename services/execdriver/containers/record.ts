@@ -1,4 +1,5 @@
 import type { Records } from '../../../kit/records.ts';
+import type { SentLog } from '../logs/forward/destination.ts';
 
 /**
  * `starting`: what is needed may be half made; `running`, `paused`: its init has been let go; `exited`: its exit fact is known.
@@ -39,6 +40,10 @@ export interface Terms {
   /** Bytes after which a log file is rotated; 0: never. */
   logMaxSize: number;
   logMaxFiles: number;
+  /** How it is sent on to another log; undefined: it is only kept. */
+  sentLog?: SentLog | undefined;
+  /** What is kept is for sending on alone. */
+  isLogUnreadable?: boolean;
 }
 
 /** One container's newest generation. */

@@ -1,5 +1,8 @@
 import { existsSync, watch } from 'node:fs';
 
+/** Beside the log: how far it has been sent on. */
+export const cursorFile = 'sent';
+
 /** Tells that a log may have grown. Nothing is polled. */
 export interface Changes {
   /** Settles when something has changed after the call. */
@@ -26,7 +29,9 @@ export function watchChanges(
     hasEnded = true;
     wake();
   };
-  const watcher = existsSync(directory) ? watch(directory, wake) : undefined;
+  const watcher = existsSync(directory)
+    ? watch(directory, (_, name) => name?.startsWith(cursorFile) || wake())
+    : undefined;
   watcher?.on('error', finish);
   void end.then(finish, finish);
   const untilMs = Number(untilNs / 1_000_000n) - Date.now();
