@@ -67,6 +67,20 @@ export function mountSuite(target: { isLocal?: boolean; restart?: () => Promise<
       await removeAll(layers, id);
     });
 
+    test('a removal lets its own holder go; while another holds the layer nothing changes', async () => {
+      const { layers } = current();
+      const [id, holder, other] = [await makeWritable(layers), newId(), newId()];
+      const { path } = await layers.mountLayer({ id, holder });
+      await layers.mountLayer({ id, holder: other });
+      const refusal = await refused(layers.removeLayer({ id, holder }), 'FAILED_PRECONDITION', 'LAYER_IN_USE');
+      assert.match(JSON.stringify([refusal.message, refusal.metadata]), new RegExp(other));
+      assert.deepEqual((await layers.getLayer({ id })).layer?.holders.toSorted(), [holder, other].toSorted());
+      await layers.unmountLayer({ id, holder: other });
+      assert.equal((await layers.removeLayer({ id, holder })).outcome, OUTCOME_DONE);
+      await refused(layers.getLayer({ id }), 'NOT_FOUND', 'LAYER_NOT_FOUND');
+      if (needsFiles.skip === false) await assert.rejects(readdir(path));
+    });
+
     test("the view shows the chain's files merged", needsFiles, async () => {
       const { layers } = current();
       const base = await apply(layers, baseEntries);

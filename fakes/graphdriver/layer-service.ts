@@ -58,9 +58,10 @@ export function layerService(
       checkHolder(holder);
       return { outcome: store.unmount(id, holder) };
     }),
-    removeLayer: repeatable(records, RemoveLayerRequest, RemoveLayerResponse, ({ id }) => {
+    removeLayer: repeatable(records, RemoveLayerRequest, RemoveLayerResponse, ({ id, holder }) => {
       needInit();
-      return { outcome: store.remove(id) };
+      if (holder !== '') checkHolder(holder);
+      return { outcome: store.remove(id, holder) };
     }),
     async getLayer({ id }) {
       needInit();

@@ -44,7 +44,8 @@ export interface LayerStore {
   known(layer: Pick<NewLayer, 'id' | 'parent'>): Layer | undefined;
   mount(id: string, holder: string): { outcome: Outcome; path: string };
   unmount(id: string, holder: string): Outcome;
-  remove(id: string): Outcome;
+  /** `own` may be the only one that holds it. */
+  remove(id: string, own: string): Outcome;
   unmountAllBut(keep: ReadonlySet<string>): void;
   /** The layer's difference as a tar archive. */
   archiveOf(stored: StoredLayer): Buffer;
@@ -123,11 +124,11 @@ export function createLayerStore({ durable, dataRoot, bootId, bootIdBefore }: Li
       layer.holders = layer.holders.filter((each) => each !== holder);
       return OUTCOME_DONE;
     },
-    remove(id) {
+    remove(id, own) {
       const layer = layers.get(id)?.layer;
       if (layer === undefined) return OUTCOME_ABSENT;
       const child = [...layers.values()].find((each) => each.layer.parent === id)?.layer.id;
-      const holder = layer.holders[0] ?? child;
+      const holder = layer.holders.find((each) => each !== own) ?? child;
       if (holder !== undefined) throw errors.layerInUse({ layer: id, holder });
       layers.delete(id);
       return OUTCOME_DONE;

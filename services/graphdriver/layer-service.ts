@@ -85,8 +85,9 @@ export function layerService({ layers, records, dataRoot }: Given): LayerService
 
     async removeLayer(request) {
       const id = check.layerId('id', request.id);
+      const holder = request.holder === '' ? undefined : check.holder(request.holder);
       return idempotent(mutation(records, RemoveLayerRequest, request, RemoveLayerResponse, 'kill'), (commit) =>
-        layers().remove(id, (outcome, record) => commit({ outcome: outcomes[outcome] }, record)),
+        layers().remove(id, holder, (outcome, record) => commit({ outcome: outcomes[outcome] }, record)),
       );
     },
 

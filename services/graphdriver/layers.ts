@@ -48,7 +48,8 @@ export interface Layers {
   create<R>(layer: NewLayer & { options: LayerOptions }, settle: Settle<Outcome, R>): Promise<R>;
   mount<R>(layer: LayerId, holder: string, settle: Settle<Mounted, R>): Promise<R>;
   unmount<R>(layer: LayerId, holder: string, settle: Settle<Outcome, R>): Promise<R>;
-  remove<R>(layer: LayerId, settle: Settle<Outcome, R>): Promise<R>;
+  /** `holder` may be the only one that holds it. */
+  remove<R>(layer: LayerId, holder: string | undefined, settle: Settle<Outcome, R>): Promise<R>;
   find(layer: LayerId, options: { measure: boolean }): Promise<LayerAndHolders>;
   list(): LayerAndHolders[];
   pack(layer: LayerId, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined>;
@@ -99,8 +100,8 @@ export function createLayers(options: LayersOptions): Layers {
     return { ancestors, ...uses.begin(parent, 'the parent of', child) };
   }
 
-  function refuseInUse(layer: LayerId): void {
-    const [held] = layerRecords.holders(layer);
+  function refuseInUse(layer: LayerId, own?: string): void {
+    const held = layerRecords.holders(layer).find(({ holder }) => holder !== own);
     if (held !== undefined) throw errors.layerInUse({ layer, use: 'mounted by', holder: held.holder });
     const child = layerRecords.childOf(layer);
     if (child !== undefined) throw errors.layerInUse({ layer, use: 'the parent of', holder: child });
@@ -227,10 +228,11 @@ export function createLayers(options: LayersOptions): Layers {
         return settle('done', () => layerRecords.removeHolder(layer, holder));
       }),
 
-    remove: (layer, settle) =>
+    remove: (layer, holder, settle) =>
       queue.run(layer, async () => {
         if (layerRecords.find(layer) === undefined) return settle('absent');
-        refuseInUse(layer);
+        refuseInUse(layer, holder);
+        if (layerRecords.holders(layer).length > 0) driver.unmount(layer);
         const reply = settle('done', () => layerRecords.remove(layer));
         // From here on it is a layer without a record: if we die now, the next start takes it away. On the disk first, or a
         // power cut would leave a record whose files are gone.

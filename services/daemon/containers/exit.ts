@@ -84,10 +84,9 @@ async function tearDown(lifecycle: Lifecycle, settled: ContainerRecord): Promise
       await queue.run(id, async () => {
         const record = repository.get(id);
         if (record === undefined || record.generation !== generation) return;
-        await release(lifecycle, record);
-        if (record.hostConfig.autoRemove && record.status === 'exited' && record.pending === undefined) {
-          await removeNow(lifecycle, record, true);
-        }
+        const isToGo = record.hostConfig.autoRemove && record.status === 'exited' && record.pending === undefined;
+        if (isToGo) await removeNow(lifecycle, record, true);
+        else await release(lifecycle, record);
       });
       return;
     } catch (error) {

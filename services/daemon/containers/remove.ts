@@ -12,7 +12,7 @@ import { insist, together, unhurried } from './insist.ts';
 import { joined, type Lifecycle } from './lifecycle.ts';
 import { endFilesLeases } from './open-files.ts';
 import { type ContainerRecord, isAlive, isRunning } from './record.ts';
-import { hasVolumes, release } from './release.ts';
+import { hasVolumes, releaseSandbox } from './release.ts';
 import type { Commit } from './repository.ts';
 import { cancelRestart } from './restarts.ts';
 
@@ -104,12 +104,12 @@ async function undoAll(lifecycle: Lifecycle, record: ContainerRecord, removeVolu
   const { execdriver, graphdriver, graph, volume } = lifecycle.engine.clients;
   const { id, imageId } = record;
   await endFilesLeases(lifecycle, id);
-  await release(lifecycle, record);
   await together(
+    releaseSandbox(lifecycle, record),
     record.generation > 0
       ? insist((options) => execdriver.processes.removeContainer({ id, keepLogs: false }, options))
       : undefined,
-    insist((options) => graphdriver.layers.removeLayer({ id }, options)),
+    insist((options) => graphdriver.layers.removeLayer({ id, holder: id }, options)),
     insist((options) => graph.images.releaseImage({ id: imageId, holder: id }, options)),
     hasVolumes(record)
       ? insist((options) =>

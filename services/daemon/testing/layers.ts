@@ -22,8 +22,9 @@ export function layerClients(world: World, call: MakeCall): Clients['graphdriver
     unmountLayer: call('graphdriver.unmountLayer', ({ id, holder }: { id: string; holder: string }) =>
       world.layers.get(id)?.delete(holder) ? done : absent,
     ),
-    removeLayer: call('graphdriver.removeLayer', ({ id }: { id: string }) => {
-      if ((world.layers.get(id)?.size ?? 0) > 0) throw refusal('FAILED_PRECONDITION', 'LAYER_IN_USE', 'mounted');
+    removeLayer: call('graphdriver.removeLayer', ({ id, holder }: { id: string; holder?: string }) => {
+      const others = [...(world.layers.get(id) ?? [])].filter((name) => name !== holder);
+      if (others.length > 0) throw refusal('FAILED_PRECONDITION', 'LAYER_IN_USE', 'mounted');
       return world.layers.delete(id) ? done : absent;
     }),
     getLayer: call('graphdriver.getLayer', ({ id }: { id: string }) => ({ layer: Layer.create({ id, size: 42 }) })),

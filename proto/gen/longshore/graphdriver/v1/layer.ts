@@ -124,6 +124,8 @@ export interface UnmountLayerResponse {
 
 export interface RemoveLayerRequest {
   id: string;
+  /** Lets it go first when it is the only holder, as UnmountLayer does: an end in one call. Empty: nobody may hold the layer. */
+  holder: string;
 }
 
 export interface RemoveLayerResponse {
@@ -1306,13 +1308,16 @@ export const UnmountLayerResponse: MessageFns<UnmountLayerResponse> = {
 };
 
 function createBaseRemoveLayerRequest(): RemoveLayerRequest {
-  return { id: "" };
+  return { id: "", holder: "" };
 }
 
 export const RemoveLayerRequest: MessageFns<RemoveLayerRequest> = {
   encode(message: RemoveLayerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.id !== "") {
       writer.uint32(10).string(message.id);
+    }
+    if (message.holder !== "") {
+      writer.uint32(18).string(message.holder);
     }
     return writer;
   },
@@ -1338,6 +1343,14 @@ export const RemoveLayerRequest: MessageFns<RemoveLayerRequest> = {
             message.id = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.holder = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1356,6 +1369,7 @@ export const RemoveLayerRequest: MessageFns<RemoveLayerRequest> = {
   fromPartial(object: DeepPartial<RemoveLayerRequest>): RemoveLayerRequest {
     const message = createBaseRemoveLayerRequest();
     message.id = object.id ?? "";
+    message.holder = object.holder ?? "";
     return message;
   },
 };
