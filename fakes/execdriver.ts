@@ -5,6 +5,7 @@ import {
   InitRequest,
 } from '../proto/gen/longshore/execdriver/v1/control.ts';
 import { ExecServiceDefinition } from '../proto/gen/longshore/execdriver/v1/exec.ts';
+import { FileServiceDefinition } from '../proto/gen/longshore/execdriver/v1/files.ts';
 import { HostServiceDefinition, ProbeResponse } from '../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessServiceDefinition } from '../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../proto/gen/longshore/execdriver/v1/stream.ts';
@@ -14,6 +15,7 @@ import { type ContainerMemory, createContainerStore, noContainers } from './exec
 import { errors } from './execdriver/errors.ts';
 import { execService } from './execdriver/exec-service.ts';
 import { createExecStore } from './execdriver/execs.ts';
+import { fileService } from './execdriver/file-service.ts';
 import { processService } from './execdriver/process-service.ts';
 import { readLogs } from './execdriver/read-logs.ts';
 import { type ContainerState, createState } from './execdriver/state.ts';
@@ -27,7 +29,8 @@ export type ExecdriverMethod =
   | keyof (typeof ProcessServiceDefinition)['methods']
   | keyof (typeof StreamServiceDefinition)['methods']
   | keyof (typeof ExecServiceDefinition)['methods']
-  | keyof (typeof UsageServiceDefinition)['methods'];
+  | keyof (typeof UsageServiceDefinition)['methods']
+  | keyof (typeof FileServiceDefinition)['methods'];
 
 export type FakeExecdriver = Fake<ExecdriverMethod, ContainerState>;
 
@@ -77,6 +80,7 @@ function open(life: Life<ContainerMemory>, probe: Partial<ProbeResponse>): Opene
       life.service(ProcessServiceDefinition, processService(life, store, init.needed)),
       life.service(ExecServiceDefinition, execService(life, execs, store, init.needed)),
       life.service(UsageServiceDefinition, usageService(life, store, execs, init.needed)),
+      life.service(FileServiceDefinition, fileService(life.durable.files, init.needed)),
       life.service(StreamServiceDefinition, {
         async *attach(requests, { signal }) {
           init.needed();

@@ -1,5 +1,6 @@
 import type { ControlServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/control.ts';
 import type { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import type { FileServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/files.ts';
 import type { ExitFact, ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { ContainerSpec } from '../../proto/gen/longshore/execdriver/v1/spec.ts';
 import type {
@@ -21,6 +22,7 @@ export interface Bench {
   streams: WireClient<typeof StreamServiceDefinition>;
   execs: WireClient<typeof ExecServiceDefinition>;
   usage: WireClient<typeof UsageServiceDefinition>;
+  files: WireClient<typeof FileServiceDefinition>;
   reinit(): Promise<unknown>;
   spec(args: readonly string[], wish?: SpecWish): ContainerSpec;
   /** Starts a container and gives its id. */
@@ -36,7 +38,7 @@ const sigkill = 9;
 
 export function benchOf(
   rootPath: string,
-  parts: Pick<Bench, 'session' | 'control' | 'processes' | 'streams' | 'execs' | 'usage' | 'reinit'>,
+  parts: Pick<Bench, 'session' | 'control' | 'processes' | 'streams' | 'execs' | 'usage' | 'files' | 'reinit'>,
 ): Bench {
   const { processes } = parts;
   const bench: Bench = {

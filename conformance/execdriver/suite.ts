@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/control.ts';
 import { ExecEvent, ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
+import { FileServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/files.ts';
 import { HostServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessEvent, ProcessServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { StreamServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
@@ -14,6 +15,7 @@ import { refused } from '../common/wire.ts';
 import { attachSuite } from './attach.ts';
 import { type Bench, benchOf } from './bench.ts';
 import { execSuite } from './execs.ts';
+import { filesSuite } from './files.ts';
 import { lifeSuite } from './life.ts';
 import { logSuite } from './logs.ts';
 import { startSuite } from './start.ts';
@@ -35,7 +37,7 @@ export function execdriverSuite(target: ExecdriverTarget): void {
     init: (connection, fence) => connection.client(ControlServiceDefinition).init({ fence, defaultRuntime }),
     drain: (connection) => connection.client(ControlServiceDefinition).drain({}),
     verb: (connection) => Array.fromAsync(connection.client(ProcessServiceDefinition).listContainers({})),
-    afterInit: ['ProcessService', 'StreamService', 'ExecService', 'UsageService'],
+    afterInit: ['ProcessService', 'StreamService', 'ExecService', 'UsageService', 'FileService'],
     always: ['ControlService', 'HostService'],
   };
   subsystemSuite(target, controlled, (session) => {
@@ -50,6 +52,7 @@ export function execdriverSuite(target: ExecdriverTarget): void {
         streams: connection.client(StreamServiceDefinition),
         execs: connection.client(ExecServiceDefinition),
         usage: connection.client(UsageServiceDefinition),
+        files: connection.client(FileServiceDefinition),
         reinit: () => controlled.init(connection, newFence()),
       });
     });
@@ -99,6 +102,7 @@ export function execdriverSuite(target: ExecdriverTarget): void {
     logSuite(target, current);
     execSuite(current);
     usageSuite(current);
+    filesSuite(target, current);
 
     watchSuite(target, {
       role: 'execdriver: execs',

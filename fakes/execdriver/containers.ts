@@ -13,6 +13,7 @@ import { nowNs, openEvents } from '../events.ts';
 import type { Life } from '../fake.ts';
 import { errors } from './errors.ts';
 import type { ExecEventEntry, StoredExec } from './execs.ts';
+import type { FileMemory } from './files.ts';
 import { createLog, type Log } from './log.ts';
 import type { Program } from './program.ts';
 import { createRun, type Run } from './run.ts';
@@ -40,6 +41,7 @@ export interface ContainerMemory {
   execs: Map<string, StoredExec>;
   execEvents: Sequence<ExecEventEntry>;
   lastPid: number;
+  files: FileMemory;
 }
 
 export function noContainers(keepEvents?: number): ContainerMemory {
@@ -53,6 +55,7 @@ export function noContainers(keepEvents?: number): ContainerMemory {
     execs: new Map(),
     execEvents: openEvents([], keepEvents),
     lastPid,
+    files: new Map(),
   };
 }
 

@@ -42,4 +42,19 @@ export const errors = defineErrors('execdriver', {
     code: 'RESOURCE_EXHAUSTED',
     message: (m: { behind: number }) => `the client was ${m.behind} bytes behind the container and has been dropped`,
   },
+  badView: { code: 'INVALID_ARGUMENT', message: () => 'a view has absolute paths' },
+  fileNotFound: {
+    code: 'NOT_FOUND',
+    message: (m: { path: string; container: string }) =>
+      `Could not find the file ${m.path} in container ${m.container}`,
+  },
+  notADirectory: { code: 'INVALID_ARGUMENT', message: () => 'extraction point is not a directory' },
+  readOnlyFiles: {
+    code: 'PERMISSION_DENIED',
+    message: (m: { isRoot: boolean }) => `${m.isRoot ? 'container rootfs' : 'mounted volume'} is marked read-only`,
+  },
+  badArchive: {
+    code: 'INVALID_ARGUMENT',
+    message: (m: { entry: string; problem: string }) => `${m.entry} ${m.problem}`,
+  },
 });

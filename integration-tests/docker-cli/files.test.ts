@@ -219,7 +219,9 @@ test('sizes are what the container wrote, and that with its image; diff shows wh
   const script = 'head -c 1000000 /dev/zero >/tmp/million; rm /etc/not-executable; echo >>/etc/group; mkdir /new';
   await docker('run', '--name', 'sized', 'busybox', 'sh', '-c', script);
   assert.match(await docker('ps', '-as', '--format', '{{.Names}} {{.Size}}'), /^sized 1MB \(virtual \d\.\d+MB\)$/m);
-  const [rw, root] = (await docker('inspect', '-s', '-f', '{{.SizeRw}} {{.SizeRootFs}}', 'sized')).trim().split(' ');
+  const [rw = '', root = ''] = (await docker('inspect', '-s', '-f', '{{.SizeRw}} {{.SizeRootFs}}', 'sized'))
+    .trim()
+    .split(' ');
   assert.ok(Number(rw) >= 1_000_000 && Number(rw) < 1_010_000, rw);
   assert.ok(Number(root) > Number(rw) + 500_000, root);
   const diff = (await docker('diff', 'sized')).trim().split('\n').sort();

@@ -39,18 +39,27 @@ export async function* openFiles(
   refuseGoing(record);
   const holder = `files:${randomBytes(16).toString('hex')}`;
   const revoked = new AbortController();
-  const over = Promise.withResolvers<void>();
+  const holding = hold(lifecycle, record, holder, purpose);
+  let released: Promise<void> | undefined;
+  const releaseOnce = () => {
+    released ??= unhurried(async () => {
+      await holding.catch(() => undefined);
+      await giveBack(lifecycle, record, holder);
+    });
+    return released;
+  };
   const lease: FilesLease = {
     end() {
       revoked.abort();
-      return over.promise;
+      return releaseOnce();
     },
   };
   const leases = lifecycle.filesLeases.get(id) ?? new Set();
   lifecycle.filesLeases.set(id, leases.add(lease));
   try {
-    const opened = await hold(lifecycle, record, holder, purpose);
+    const opened = await holding;
     refuseGoing(present(lifecycle, id));
+    if (revoked.signal.aborted) throw errors.removalInProgress({ container: id, verb: 'read' });
     const action = actions[purpose];
     if (action !== undefined) {
       lifecycle.repository.apply({ events: [containerEvent(record, action, lifecycle.now())] });
@@ -60,10 +69,9 @@ export async function* openFiles(
     if (!ended.aborted) await once(ended, 'abort');
     if (revoked.signal.aborted) throw errors.removalInProgress({ container: id, verb: 'read' });
   } finally {
-    await unhurried(() => giveBack(lifecycle, record, holder));
+    await releaseOnce();
     leases.delete(lease);
     if (leases.size === 0) lifecycle.filesLeases.delete(id);
-    over.resolve();
   }
 }
 
