@@ -24,8 +24,7 @@ export function openDatagrams(path: string): Destination {
 export async function openStream(
   where: { path: string } | { host: string; port: number; tls?: TlsOptions },
 ): Promise<Destination> {
-  const socket =
-    'path' in where ? connect(where.path) : where.tls ? await connectTls(where, where.tls) : connect(where);
+  const socket = 'path' in where ? connect(where.path) : where.tls ? connectTls(where, where.tls) : connect(where);
   const failed = new Promise<never>((_, reject) => {
     socket.on('error', reject);
     socket.on('close', () => reject(new Error('the receiver has closed the connection')));
@@ -55,8 +54,9 @@ export interface TlsOptions {
   skipVerify: boolean;
 }
 
-async function connectTls({ host, port }: { host: string; port: number }, files: TlsOptions): Promise<Socket> {
-  const tls = await import('node:tls');
+function connectTls({ host, port }: { host: string; port: number }, files: TlsOptions): Socket {
+  // Loaded when it is needed; a bundle cannot import() what Node has built in.
+  const tls = process.getBuiltinModule('node:tls');
   return tls.connect({
     host,
     port,
@@ -70,7 +70,7 @@ async function connectTls({ host, port }: { host: string; port: number }, files:
 
 /** That nobody receives is told, where the receiver's host says so, only after a message was sent. */
 export async function openUdp(host: string, port: number): Promise<Destination> {
-  const { createSocket } = await import('node:dgram');
+  const { createSocket } = process.getBuiltinModule('node:dgram');
   const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
   const failed = new Promise<never>((_, reject) => socket.on('error', reject));
   failed.catch(() => {});
