@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-/** Nobody has asked anything of the process for this long. */
-const idleAfterMs = 5_000;
+/** Nobody has asked anything of the process for this long: between two commands of a person it stays warm. */
+const idleAfterMs = 15_000;
 
 let timer: NodeJS.Timeout | undefined;
 

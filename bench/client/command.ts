@@ -22,3 +22,16 @@ export async function timeCommand(command: Command, args: readonly string[], tim
   if (code !== 0) throw new Error(`${command.file} ${args.join(' ')}: ${signal ?? code} ${complaint.trim()}`);
   return took;
 }
+
+/** Begins many at once and waits for all; a shell does, since Node takes milliseconds to begin each of them. */
+const together = `
+many=$1; shift
+while [ "$many" -gt 0 ]; do "$@" & pids="$pids $!"; many=$((many - 1)); done
+for pid in $pids; do wait "$pid" || failed=$?; done
+exit "\${failed:-0}"`;
+
+/** Runs the client many times at the same moment: the ms until the last one is back. Throws when one of them fails. */
+export function timeTogether(command: Command, args: readonly string[], many: number): Promise<number> {
+  const { environment } = command;
+  return timeCommand({ file: 'sh', environment }, ['-c', together, 'sh', String(many), command.file, ...args]);
+}

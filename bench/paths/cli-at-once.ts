@@ -1,5 +1,5 @@
 import type { Path } from '../bench.ts';
-import { timeCommand } from '../client/command.ts';
+import { timeTogether } from '../client/command.ts';
 import { rounds } from '../rounds.ts';
 
 const many = 20;
@@ -10,11 +10,9 @@ export const cliAtOnce: Path = {
   about: `${many} of docker run --rm busybox true at once`,
   async measure(bench) {
     const plan = { what: `${many} × run --rm at once`, rounds: 5, warmUps: 1, budgetMs: 60_000 };
-    const { samples, notes } = await rounds(bench, bench.contestants, plan, async ({ command }) => {
-      const begun = performance.now();
-      await Promise.all(Array.from({ length: many }, () => timeCommand(command, ['run', '--rm', 'busybox', 'true'])));
-      return performance.now() - begun;
-    });
+    const { samples, notes } = await rounds(bench, bench.contestants, plan, ({ command }) =>
+      timeTogether(command, ['run', '--rm', 'busybox', 'true'], many),
+    );
     return [
       {
         id: 'cli-run-at-once',
