@@ -75,9 +75,9 @@ async function withFiles(
   const messages = containers.openFiles({ container, purpose }, { signal: held })[Symbol.asyncIterator]();
   const first = await messages.next();
   if (first.done === true) throw new Error('the daemon opened the files of a container and did not say where');
-  // The container is being removed. A daemon that dies is no reason: what it held stays until it is back.
+  // A daemon that dies is no reason to stop: what is open goes on, whoever held it.
   const ended = messages.next().catch((error: unknown) => {
-    if (isServiceError(error) && error.code !== 'UNAVAILABLE' && !held.aborted) lost.abort(error);
+    if (isServiceError(error, 'REMOVAL_IN_PROGRESS')) lost.abort(error);
   });
   try {
     await use(openedOf(container, first.value), AbortSignal.any([exchange.signal, lost.signal]));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -35,6 +35,8 @@ const tarNames = (tar: Buffer, ...options: string[]) =>
   execFileSync('tar', ['-t', ...options], { input: tar, encoding: 'utf8', maxBuffer: 1 << 28 })
     .trim()
     .split('\n');
+const size = 100 * 1024 * 1024;
+const sum = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
 /** What a command prints, as bytes. */
 const bytesOf = (...args: string[]) =>
   execFileSync('docker', args, { env: { ...process.env, DOCKER_HOST: engine.host }, maxBuffer: 1 << 28 });
@@ -181,7 +183,6 @@ test('no symlink of a container leads out of it, also while it swaps them', asyn
 test('100 MB through cp are equal by hash, and a client that goes away leaves nothing', async () => {
   const big = file('big', '');
   execFileSync('dd', ['if=/dev/urandom', `of=${big}`, 'bs=1M', 'count=100', 'status=none']);
-  const sum = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
   await docker('create', '--name', 'cp-big', 'busybox', 'true');
   await docker('cp', big, 'cp-big:/big');
   await docker('cp', 'cp-big:/big', join(here, 'back'));
@@ -194,6 +195,23 @@ test('100 MB through cp are equal by hash, and a client that goes away leaves no
   await until(() => !readFileSync('/proc/self/mountinfo', 'utf8').includes(id), 10_000);
   assert.equal(mounts(), false);
   await docker('rm', 'cp-big');
+});
+
+test('a copy goes on when the coordinator dies in the midst of it, and the next one knows nothing of it any more', async () => {
+  await docker('create', '--name', 'cp-on', 'busybox', 'true');
+  await docker('cp', join(here, 'big'), 'cp-on:/big');
+  const reading = spawn('docker', ['cp', 'cp-on:/big', '-'], { env: { ...process.env, DOCKER_HOST: engine.host } });
+  const hash = createHash('sha256');
+  let length = 0;
+  for await (const chunk of reading.stdout as AsyncIterable<Buffer>) {
+    if (length === 0) process.kill(engine.pidOf('daemon'), 'SIGKILL');
+    // The archive is a block of header, the content, and zeros.
+    if (length === 0) hash.update(chunk.subarray(512));
+    else hash.update(chunk.subarray(0, Math.max(0, 512 + size - length)));
+    length += chunk.length;
+  }
+  assert.equal(hash.digest('hex'), sum(join(here, 'big')));
+  await until(async () => (await engine.docker('rm', 'cp-on')).code === 0, 10_000);
 });
 
 test('an export has the root without what is mounted in it', async () => {

@@ -5,13 +5,11 @@ import { toBytes } from './bytes.ts';
 import type { Found } from './describe.ts';
 import { ifThere } from './directory.ts';
 
-const pieceSize = 1024 * 1024;
-
 /** A file that is open for reading, and how long it was then. */
 export interface Contents extends Disposable {
   readonly size: number;
-  /** Exactly `size` bytes, in pieces of at most 1 MiB; what a writer has cut off meanwhile is zeros. */
-  pieces(): Generator<Buffer, void>;
+  /** Exactly `size` bytes, in pieces of at most `pieceSize`; what a writer has cut off meanwhile is zeros. */
+  pieces(pieceSize?: number): Generator<Buffer, void>;
 }
 
 /** Opens a found file; undefined when it is not there any more, or no file. */
@@ -27,7 +25,7 @@ export function openContents({ directory, name }: Found): Contents | undefined {
   }
   return {
     size: stats.size,
-    *pieces() {
+    *pieces(pieceSize = 1024 * 1024) {
       for (let left = stats.size; left > 0; ) {
         const piece = Buffer.allocUnsafe(Math.min(left, pieceSize));
         const read = readSync(fd, piece, 0, piece.length, null);

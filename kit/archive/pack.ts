@@ -24,8 +24,8 @@ export function createDescriber(): Describer {
   };
 }
 
-/** One member with its content. Nothing, when it was a file and is none any more. */
-export function* packMember(entry: ArchiveEntry, found: Found): Generator<Buffer, void> {
+/** One member with its content, in pieces. Nothing, when it was a file and is none any more. */
+export function* packMember(entry: ArchiveEntry, found: Found, pieceSize: number): Generator<Buffer, void> {
   if (entry.kind !== 'file') {
     yield writeHeader(entry);
     return;
@@ -34,7 +34,7 @@ export function* packMember(entry: ArchiveEntry, found: Found): Generator<Buffer
   if (contents === undefined) return;
   const { size } = contents;
   yield writeHeader({ ...entry, size });
-  yield* contents.pieces();
+  yield* contents.pieces(pieceSize);
   yield padBlock(size);
 }
 

@@ -3,25 +3,49 @@ import type { Found } from '../../../kit/archive/describe.ts';
 import { ifThere, namesIn, openChild, statAt } from '../../../kit/archive/directory.ts';
 import { createDescriber, type Describer, inFrames, packMember } from '../../../kit/archive/pack.ts';
 import { endBlocks } from '../../../kit/archive/tar-writer.ts';
+import { toContainer } from '../../../kit/id-maps.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
+import type { IdMaps } from '../../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { type FilesPath, findPath } from './path.ts';
 
-const frameSize = 1024 * 1024;
+/** The contract allows 1 MiB; but up to 16 frames queue on each side of the wire when the reader is slow. */
+const frameSize = 256 * 1024;
 
 /** Linux has no path of more parts; what lies deeper can have no name in an archive. */
 const maxDepth = 2048;
 
 /**
- * What is at the path, with everything in it, as a tar archive in frames of at most 1 MiB. `isBare`: of a directory only what is
+ * What is at the path, with everything in it, as a tar archive in frames. `isBare`: of a directory only what is
  * in it, named from there on.
  */
-export function readFiles(root: number, path: FilesPath, isBare: boolean): Generator<Buffer<ArrayBuffer>, void> {
-  return inFrames(packed(root, path, isBare), frameSize);
+export function readFiles(
+  root: number,
+  path: FilesPath,
+  isBare: boolean,
+  idMaps: IdMaps | undefined,
+): Generator<Buffer<ArrayBuffer>, void> {
+  return inFrames(packed(root, path, isBare, idMaps), frameSize);
 }
 
-function* packed(root: number, path: FilesPath, isBare: boolean): Generator<Buffer, void> {
-  using found = findPath(root, path);
+/** As the container itself would describe its files. */
+function describerOf(idMaps: IdMaps | undefined): Describer {
   const describe = createDescriber();
+  if (idMaps === undefined) return describe;
+  return (found, path) => {
+    const entry = describe(found, path);
+    if (entry === undefined) return undefined;
+    return { ...entry, uid: toContainer(idMaps.uids, entry.uid), gid: toContainer(idMaps.gids, entry.gid) };
+  };
+}
+
+function* packed(
+  root: number,
+  path: FilesPath,
+  isBare: boolean,
+  idMaps: IdMaps | undefined,
+): Generator<Buffer, void> {
+  using found = findPath(root, path);
+  const describe = describerOf(idMaps);
   if (isBare && found.stats.isDirectory()) yield* packContents(found, '', describe, 0);
   else yield* packTree(found, fromText(path.name), describe, 0);
   yield endBlocks();
@@ -30,7 +54,7 @@ function* packed(root: number, path: FilesPath, isBare: boolean): Generator<Buff
 function* packTree(found: Found, path: ByteString, describe: Describer, depth: number): Generator<Buffer, void> {
   const entry = describe(found, path);
   if (entry === undefined) return;
-  yield* packMember(entry, found);
+  yield* packMember(entry, found, frameSize);
   if (entry.kind === 'directory') yield* packContents(found, path.endsWith('/') ? path : `${path}/`, describe, depth);
 }
 

@@ -21,7 +21,7 @@ function* packed(source: DifferenceSource): Generator<Buffer, void> {
     const slash = path.lastIndexOf('/') + 1;
     const name = path.slice(slash);
     if (member.kind === 'deleted') yield whiteout(path.slice(0, slash) + whiteoutOf(name));
-    else if (!name.startsWith('.wh.')) yield* packMember(member.entry, member.found);
+    else if (!name.startsWith('.wh.')) yield* packMember(member.entry, member.found, frameSize);
   }
   yield endBlocks();
 }
