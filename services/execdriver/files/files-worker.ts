@@ -17,16 +17,14 @@ import { NotADirectory, ReadOnlyPlace, writeFiles } from './write.ts';
  */
 const port = parentPort;
 if (port !== null) {
-  const { view, job, idMaps } = workerData as FilesWork;
+  const { view, job } = workerData as FilesWork;
   const inbox = openInbox();
   port.on('message', inbox.deliver);
   const send = (message: FromThread, ...transfer: ArrayBuffer[]) => port.postMessage(message, transfer);
   const work = async () => {
-    // What is made for a container is its root's from the first moment; the thread ends with its work.
-    if (idMaps !== undefined) becomeFileOwner(rootOf(idMaps));
     const root = enterView(view);
     try {
-      await run(root, job, idMaps, inbox, send);
+      await run(root, job, inbox, send);
     } finally {
       closeDescriptor(root);
     }
@@ -43,21 +41,15 @@ if (port !== null) {
 
 type Send = (message: FromThread, ...transfer: ArrayBuffer[]) => void;
 
-async function run(
-  root: number,
-  job: FilesJob,
-  idMaps: IdMaps | undefined,
-  inbox: Inbox,
-  send: Send,
-): Promise<void> {
+async function run(root: number, job: FilesJob, inbox: Inbox, send: Send): Promise<void> {
   if (job.kind === 'write') {
-    await writeFiles(root, job, idMaps, piecesOf(inbox, send));
+    await writeFiles(root, job, piecesOf(inbox, send));
     return;
   }
   const path = filesPath(job.path);
   send({ type: 'file', file: statFile(root, path) });
   if (job.kind === 'stat') return;
-  for (const frame of readFiles(root, path, job.isBare, idMaps)) {
+  for (const frame of readFiles(root, path, job.isBare)) {
     // A small one is a part of Node's pool, which stays here.
     const isOwn = frame.byteLength === frame.buffer.byteLength;
     send({ type: 'chunk', bytes: frame }, ...(isOwn ? [frame.buffer] : []));
