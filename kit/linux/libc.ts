@@ -19,6 +19,8 @@ export const { functions: libc } = ffi.dlopen('libc.so.6', {
   fcntl: { arguments: [int, int, int], return: int },
   pipe2: { arguments: [ptr, int], return: int },
 
+  memfd_create: { arguments: [ptr, uint], return: int },
+
   mount: { arguments: [ptr, ptr, ptr, size, ptr], return: int },
   umount2: { arguments: [ptr, int], return: int },
   setns: { arguments: [int, int], return: int },

@@ -32,6 +32,7 @@ import { probeHost } from './host/probe.ts';
 import { openForwarding } from './logs/forward/forwarding.ts';
 import { makePaths } from './paths.ts';
 import { processService } from './process-service.ts';
+import { openSealedPrograms } from './runtime/sealed-programs.ts';
 import { type Estate, openSession, type Session } from './session.ts';
 import { readEngineFacts } from './spec/facts.ts';
 import { streamService } from './stream-service.ts';
@@ -62,6 +63,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     paths,
     facts: await readEngineFacts(),
     processes,
+    sealed: openSealedPrograms(),
     appArmor: createAppArmor(processes, execRoot),
     mounts: createMounts(),
     execRoot,
@@ -117,6 +119,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     },
   };
 }
+      estate.sealed.close();
 
 function fail(): never {
   throw errors.notInitialised();

@@ -30,6 +30,7 @@ import type { Paths } from './paths.ts';
 import { openMonitorProgram } from './runtime/conmon.ts';
 import { openRuntimes, type RuntimeChoice } from './runtime/runtimes.ts';
 import type { EngineFacts } from './spec/facts.ts';
+import type { SealedPrograms } from './runtime/sealed-programs.ts';
 import type { Wish } from './spec/rlimits.ts';
 
 /** What the coordinator decides. */
@@ -59,6 +60,7 @@ export interface Estate {
   processes: Processes;
   mounts: Mounts;
   appArmor: AppArmor;
+  sealed: SealedPrograms;
   execRoot: string;
   log: Logger;
 }
@@ -81,9 +83,9 @@ const endingMs = 10_000;
 
 /** `isReopened`: another session of this process comes before it. */
 export async function openSession(estate: Estate, policy: Policy, isReopened: boolean): Promise<Session> {
-  const { records, containers, queue, paths, facts, processes, log } = estate;
+  const { records, containers, queue, paths, processes, log } = estate;
   const { cgroupParent, cgroupHome } = policy;
-  const runtimes = await openRuntimes(policy.runtimes, { processes, records, facts, execRoot: estate.execRoot });
+  const runtimes = await openRuntimes(policy.runtimes, estate);
   const monitor = await openMonitorProgram(processes);
   const claimed = claimedMounts(records);
   // Before the hierarchies are looked at: it adds some.

@@ -4,6 +4,7 @@ import type { OciSpec } from '../spec/oci.ts';
 export interface Runtime {
   /** As users name it: `crun`. */
   readonly name: string;
+  /** To run it by. */
   readonly path: string;
   /** `crun 1.8.1`. */
   readonly version: string;

@@ -8,6 +8,7 @@ import { runtimeByCommands } from './commands.ts';
 import { crunByFiles, knowsLayoutOf } from './crun.ts';
 import { findProgram, runProgram } from './programs.ts';
 import type { Runtime } from './runtime.ts';
+import type { SealedPrograms } from './sealed-programs.ts';
 import { openSeccompPrograms } from './seccomp-programs.ts';
 
 /** The OCI runtimes that containers may ask for, by name. */
@@ -28,15 +29,23 @@ export interface RuntimeChoice {
 /** Looks for the default runtime at once, for others when they are asked for. Throws RUNTIME_MISSING. */
 export async function openRuntimes(
   choice: RuntimeChoice,
-  parts: { processes: Processes; records: Records; facts: EngineFacts; execRoot: string },
+  parts: { processes: Processes; sealed: SealedPrograms; records: Records; facts: EngineFacts; execRoot: string },
 ): Promise<Runtimes> {
   const opened = new Map<string, Promise<Runtime>>();
   const defaultName = choice.default || 'crun';
 
+  /** What it says of itself, from its sealed copy where that can be run. */
+  const probe = async (file: string) => {
+    const sealed = parts.sealed.pathOf(file);
+    const run = async (path: string) => ({ path, ...(await runProgram(parts.processes, path, ['--version'])) });
+    const said = sealed === undefined ? undefined : await run(sealed).catch(() => undefined);
+    return said?.code === 0 ? said : run(file);
+  };
+
   const open = async (name: string): Promise<Runtime> => {
-    const path = findProgram(choice.named.get(name) ?? name);
-    if (path === undefined) throw errors.runtimeMissing({ runtime: name });
-    const { code, text } = await runProgram(parts.processes, path, ['--version']);
+    const file = findProgram(choice.named.get(name) ?? name);
+    if (file === undefined) throw errors.runtimeMissing({ runtime: name });
+    const { path, code, text } = await probe(file);
     if (code !== 0) throw errors.runtimeMissing({ runtime: name, detail: text.trim() });
     // `crun version 1.8.1`, `runc version 1.1.5+ds1`
     const version = /^(\S+) version (\S+)/.exec(text)?.slice(1, 3).join(' ') ?? name;
