@@ -85,6 +85,8 @@ test('a file and a directory go in and out, whether the container was only creat
     assert.equal(readFileSync(join(out, `tree-${state}`, 'deep/one'), 'utf8'), 'one\n');
     assert.match(readFileSync(join(out, 'passwd'), 'utf8'), /^dock:/m);
     if (state === 'running') {
+      const hosts = execFileSync('tar', ['-xO'], { input: bytesOf('cp', `${name}:/etc/hosts`, '-'), encoding: 'utf8' });
+      assert.equal(hosts, await docker('exec', name, 'cat', '/etc/hosts'));
       const inside = await docker(
         'exec',
         name,
