@@ -5,6 +5,7 @@ import { openApi } from '../client/api.ts';
 import { removeAll } from '../client/container.ts';
 import { removeCgroups, removeFolder } from '../host/leftovers.ts';
 import { findProgram, versionOf } from '../host/programs.ts';
+import { mountRunFolder } from '../host/run-folder.ts';
 import { addBridge, planBridge, removeBridge } from './bridge.ts';
 import type { Contestant } from './contestant.ts';
 import { daemonProcess } from './daemon-process.ts';
@@ -15,6 +16,7 @@ export function placeDockerd(): Contestant | undefined {
   const file = findProgram('dockerd');
   if (file === undefined) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'lsb-dockerd-'));
+  const run = mountRunFolder(join(folder, 'run'));
   const socket = join(folder, 'docker.sock');
   const bridge = planBridge();
   addBridge(bridge);
@@ -23,7 +25,7 @@ export function placeDockerd(): Contestant | undefined {
   const daemon = daemonProcess({
     file,
     args: [
-      ...['--data-root', join(folder, 'data'), '--exec-root', join(folder, 'run'), '--pidfile', join(folder, 'pid')],
+      ...['--data-root', join(folder, 'data'), '--exec-root', run, '--pidfile', join(folder, 'pid')],
       ...['--host', `unix://${socket}`, '--bridge', bridge.name, '--config-file', join(folder, 'daemon.json')],
       ...['--storage-driver', 'overlay2', '--cgroup-parent', `/${bridge.name}`],
       // Neither systemd nor the right to protect itself from the OOM killer can be relied on.

@@ -4,6 +4,7 @@ import { placeEngine } from '../../integration-tests/engine.ts';
 import { answersPing, openApi } from '../client/api.ts';
 import { removeAll } from '../client/container.ts';
 import { removeFolder } from '../host/leftovers.ts';
+import { mountRunFolder } from '../host/run-folder.ts';
 import type { Contestant } from './contestant.ts';
 import { dockerCommand } from './docker-command.ts';
 
@@ -11,6 +12,7 @@ import { dockerCommand } from './docker-command.ts';
 export async function placeLongshore(name: 'longshore' | 'embedded'): Promise<Contestant> {
   const engine = await placeEngine({ flags: name === 'embedded' ? ['--embedded'] : [] });
   const folder = dirname(engine.dataRoot);
+  mountRunFolder(engine.execRoot);
   const socket = engine.host.replace('unix://', '');
   const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'));
   const api = openApi(socket);

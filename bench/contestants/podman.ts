@@ -7,6 +7,7 @@ import { openApi } from '../client/api.ts';
 import { removeAll } from '../client/container.ts';
 import { removeCgroups, removeFolder } from '../host/leftovers.ts';
 import { findProgram, versionOf } from '../host/programs.ts';
+import { mountRunFolder } from '../host/run-folder.ts';
 import { type BridgePlan, planBridge, removeBridge } from './bridge.ts';
 import type { Contestant } from './contestant.ts';
 import { daemonProcess } from './daemon-process.ts';
@@ -52,6 +53,7 @@ function configure(folder: string, bridge: BridgePlan): Record<string, string> {
   const containers = join(folder, 'containers.conf');
   const storage = join(folder, 'storage.conf');
   const networks = join(folder, 'networks');
+  const run = mountRunFolder(join(folder, 'run'));
   mkdirSync(networks);
   // Files instead of shared memory, which all Podmans of a host would share.
   // No `static_dir`: the clean-up process that conmon starts would not know of it.
@@ -65,7 +67,7 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
 runtime = "crun"
-tmp_dir = "${folder}/tmp"
+tmp_dir = "${run}/tmp"
 volume_path = "${folder}/volumes"
 [network]
 network_backend = "netavark"
@@ -77,7 +79,7 @@ network_config_dir = "${networks}"
     `[storage]
 driver = "overlay"
 graphroot = "${folder}/data"
-runroot = "${folder}/run"
+runroot = "${run}/containers"
 `,
   );
   const network = {
