@@ -69,7 +69,8 @@ test('what a container writes is the same at an attached client and in its log, 
 
 test('an attached client that takes nothing stops neither the container nor the others', async () => {
   const size = times(400) * 1_000_000;
-  const script = `yes | head -c ${size}; exit 4`;
+  const line = 'x'.repeat(99);
+  const script = `yes ${line} | head -c ${size}; exit 4`;
   const id = (await docker('create', 'busybox', 'sh', '-c', script)).trim();
   const stuck = connect(socketPath());
   stuck.write(
@@ -89,7 +90,7 @@ test('an attached client that takes nothing stops neither the container nor the 
   });
   const started = await digested('start', '-a', id);
   const expected = createHash('md5')
-    .update('y\n'.repeat(size / 2))
+    .update(`${line}\n`.repeat(size / 100))
     .digest('hex');
   assert.deepEqual([started.code, started.size, started.md5], [4, size, expected]);
   assert.deepEqual(await Promise.all(others), [expected, expected, expected]);

@@ -27,6 +27,7 @@ export interface Flags {
   addRuntime?: string[];
   cgroupParent?: string;
   selinuxEnabled?: string | boolean;
+  usernsRemap?: string;
   liveRestore?: string | boolean;
   insecureRegistry?: string[];
   configFile?: string;
@@ -99,9 +100,16 @@ export function daemonCommand(): Command {
     .option('--default-runtime <name>', 'OCI runtime (default: crun)')
     .option('--add-runtime <name=path>', 'another OCI runtime; repeatable', repeated)
     .option('--cgroup-parent <path>', 'cgroup that containers’ are made in')
-    .option('--log-driver <name>', 'of containers that name none: json-file, local, syslog, journald, none')
+    .option(
+      '--log-driver <name>',
+      'of containers that name none: json-file or local (kept alike), syslog, journald, none',
+    )
     .option('--log-opt <key=value>', 'option of that log driver; repeatable', repeated)
     .option('--selinux-enabled [bool]', 'label containers for SELinux (default: false)')
+    .option(
+      '--userns-remap <user[:group]>',
+      'map users of containers to the subordinate ids of this user; default: dockremap (default: no mapping)',
+    )
     .option('--live-restore [bool]', 'containers go on when the engine ends (default: true)')
     .optionsGroup('Running')
     .option('--embedded', 'all seven in one process')

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { ContainerConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
+import { resolveConfig } from '../config.ts';
 import { logAttributes } from './attributes.ts';
 import { logConfigOf } from './log-config.ts';
 import { logProblem } from './options.ts';
@@ -65,6 +69,24 @@ suite('log configuration', () => {
     assert.deepEqual(logConfigOf({ logConfig: undefined }, defaults), { type: 'local', config: defaults.logOptions });
     assert.deepEqual(own('', { 'max-size': '5m' }).config, { 'max-size': '5m', 'max-file': '2' });
     assert.deepEqual(own('json-file'), { type: 'json-file', config: {} });
+  });
+
+  test('the engine’s own come by flags or by dockerd’s keys, and are checked at once', (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'longshore-config-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const configFile = join(directory, 'daemon.json');
+    writeFileSync(
+      configFile,
+      JSON.stringify({ 'log-driver': 'local', 'log-opts': { 'max-size': '5m', compress: 'false' } }),
+    );
+    const { logDriver, logOptions } = resolveConfig({ configFile }, {});
+    assert.deepEqual([logDriver, logOptions], ['local', { 'max-size': '5m', compress: 'false' }]);
+    assert.deepEqual(resolveConfig({ logOpt: ['tag=a=b'] }, {}).logOptions, { tag: 'a=b' });
+    assert.throws(
+      () => resolveConfig({ logOpt: ['x=1'] }, {}),
+      /failed to set log opts: unknown log opt 'x' for json-file/,
+    );
+    assert.throws(() => resolveConfig({ logDriver: 'gelf' }, {}), /no log driver named 'gelf' is registered/);
   });
 
   test('a tag names what Docker’s may; other templates are not understood', () => {
