@@ -49,8 +49,16 @@ function open(life: Life<NetworkMemory>, host: HostNetwork): Opened<SandboxState
       const chosen = chooseBridge(request, host.bridges);
       accepted.remember();
       bridge = chosen;
-      if (bridge === undefined) return { warnings: [] };
-      return { bridge: bridge.name, bridgeAddress: bridge.cidr, bridgeIsOurs: request.bridge === '', warnings: [] };
+      const userNamespacePath = request.idMaps === undefined ? '' : '/run/userns';
+      if (bridge === undefined) return { warnings: [], userNamespacePath };
+      const { name, cidr } = bridge;
+      return {
+        bridge: name,
+        bridgeAddress: cidr,
+        bridgeIsOurs: request.bridge === '',
+        warnings: [],
+        userNamespacePath,
+      };
     },
     async reconcileSandboxes({ keep }) {
       init.needed();

@@ -16,6 +16,7 @@ export function filesSuite({ rootPath }: { rootPath: string }, current: Current)
     rootPath,
     readOnlyRoot: false,
     mounts: [],
+    mappedIds: false,
     ...wish,
   });
 

@@ -89,8 +89,8 @@ async function withFiles(
   }
 }
 
-function openedOf(container: string, { rootPath, readOnlyRoot, mounts, user }: OpenFilesResponse): Opened {
-  return { view: { container, rootPath, readOnlyRoot, mounts }, user };
+function openedOf(container: string, { rootPath, readOnlyRoot, mounts, user, mappedIds }: OpenFilesResponse): Opened {
+  return { view: { container, rootPath, readOnlyRoot, mounts, mappedIds }, user };
 }
 
 function pathIn({ query }: Exchange): string {

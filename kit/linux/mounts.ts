@@ -68,6 +68,7 @@ const OPEN_TREE_CLOEXEC = 0o2000000;
 const MOVE_MOUNT_F_EMPTY_PATH = 4;
 const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 const MOUNT_ATTR_RDONLY = 1n;
+const MOUNT_ATTR_IDMAP = 0x100000n;
 
 /** Copies a mount out of everybody's sight. Returns a descriptor, which the caller closes; shown nowhere, it goes with that. */
 export function copyMount(source: string, options: BindOptions = {}): number {
@@ -92,6 +93,15 @@ export function setReadOnly(mount: number, shown: string, flags = 0): void {
     'mount_setattr',
     shown,
   );
+}
+
+/** Makes a mount that is open show files as the maps of a user namespace have them (Linux 5.12). */
+export function setIdMap(mount: number, userNamespace: number, shown: string): void {
+  const attributes = Buffer.alloc(32);
+  attributes.writeBigUInt64LE(MOUNT_ATTR_IDMAP, 0);
+  attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
+  const set = syscall('mount_setattr', mount, '', AT_EMPTY_PATH, attributes, attributes.length);
+  check(set, 'mount_setattr', shown);
 }
 
 /** Shows a copied mount over a file or directory, given by a path or an open descriptor (which may be O_PATH). */

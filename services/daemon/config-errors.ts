@@ -15,6 +15,7 @@ export const errors = defineErrors('daemon', {
     code: 'INVALID_ARGUMENT',
     message: (m: { flag: string; value: string; wanted: string }) => `--${m.flag}: "${m.value}" is not ${m.wanted}`,
   },
+  badRemap: { code: 'INVALID_ARGUMENT', message: (m: { problem: string }) => m.problem },
   badLogging: {
     code: 'INVALID_ARGUMENT',
     message: (m: { problem: string }) => `failed to set log opts: ${m.problem}`,

@@ -29,6 +29,7 @@ const keys: Record<string, { flag: keyof Flags; kind: Kind }> = {
   runtimes: { flag: 'addRuntime', kind: 'runtimes' },
   'cgroup-parent': { flag: 'cgroupParent', kind: 'text' },
   'selinux-enabled': { flag: 'selinuxEnabled', kind: 'bool' },
+  'userns-remap': { flag: 'usernsRemap', kind: 'text' },
   'live-restore': { flag: 'liveRestore', kind: 'bool' },
   group: { flag: 'group', kind: 'text' },
   'log-driver': { flag: 'logDriver', kind: 'text' },

@@ -3,6 +3,7 @@ import { isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
 import type { LogLevel } from '../../kit/log.ts';
 import type { Role } from '../../kit/roles.ts';
+import type { IdMaps } from '../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { errors } from './config-errors.ts';
 import { readConfigFile } from './config-file.ts';
 import type { Flags } from './flags.ts';
@@ -46,6 +47,10 @@ export interface Config {
   readonly runtimes: readonly { name: string; path: string }[];
   readonly cgroupParent: string;
   readonly selinux: boolean;
+  /** As `--userns-remap` gives it, later by names; empty: containers' users are the host's. */
+  readonly usernsRemap: string;
+  /** What that means. */
+  readonly idMaps?: IdMaps;
   readonly liveRestore: boolean;
   /** Of containers that name none, and options of those that have it. */
   readonly logDriver: string;
@@ -86,6 +91,7 @@ export function resolveConfig(given: Flags, environment: NodeJS.ProcessEnv): Con
     runtimes: (flags.addRuntime ?? []).map(runtime),
     cgroupParent: flags.cgroupParent ?? '',
     selinux: truth('selinux-enabled', flags.selinuxEnabled, false),
+    usernsRemap: flags.usernsRemap ?? '',
     liveRestore: truth('live-restore', flags.liveRestore, true),
     ...logging(flags),
     logLevel: flags.logLevel ?? 'info',

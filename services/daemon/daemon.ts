@@ -88,6 +88,8 @@ export interface EngineFacts {
   volumeDrivers: string[];
   /** There is no default bridge: containers have `none` and `host` only. */
   networkDisabled: boolean;
+  /** Containers have a user namespace, unless they say otherwise. */
+  remapsUsers: boolean;
   defaults: ContainerDefaults;
   /** Running containers stay when the engine ends. */
   liveRestore: boolean;

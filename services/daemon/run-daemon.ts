@@ -10,6 +10,7 @@ import { Boot, type BootListener } from './newdaemon/boot.ts';
 import { checkConfiguration } from './newdaemon/check-configuration.ts';
 import type { Host } from './newdaemon/host.ts';
 import { newDaemon } from './newdaemon/index.ts';
+import { remapped } from './remapped-root.ts';
 import type { Launcher } from './supervisor/launcher.ts';
 import { bootLines, welcome } from './terminal.ts';
 
@@ -31,6 +32,11 @@ export async function runDaemon(makeLauncher: MakeLauncher): Promise<void> {
     return fail(messageOf(error));
   }
   if (command.opts<Flags>().validate) return validate(config);
+  try {
+    config = remapped(config);
+  } catch (error) {
+    return fail(messageOf(error));
+  }
 
   const asked = askedToEnd();
   const log = createLogger({ role: 'daemon', level: config.logLevel, format: config.logFormat });

@@ -72,6 +72,7 @@ async function infoOf(engine: Engine, containers: Containers): Promise<GetInfoRe
       ...(host.apparmor ? ['name=apparmor'] : []),
       ...(host.seccomp ? ['name=seccomp,profile=builtin'] : []),
       ...(host.selinux ? ['name=selinux'] : []),
+      ...(facts.remapsUsers ? ['name=userns'] : []),
     ],
     kernelVersion: host.kernelVersion,
     operatingSystem: host.operatingSystem,

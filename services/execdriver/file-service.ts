@@ -1,3 +1,4 @@
+import type { IdMaps } from '../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import type {
   FileServiceImplementation,
@@ -13,10 +14,16 @@ import type { FilesRequest, FilesThreads } from './files/threads.ts';
 export function fileService({
   threads,
   needInit,
+  idMaps,
 }: {
   threads: FilesThreads;
   needInit: () => unknown;
+  idMaps: () => IdMaps | undefined;
 }): FileServiceImplementation {
+  const viewOf = (view: FilesView | undefined) => ({
+    ...checkedView(view),
+    idMaps: view?.mappedIds ? idMaps() : undefined,
+  });
   return {
     async statFile({ view, path }, { signal }) {
       needInit();
@@ -67,7 +74,7 @@ async function* chunksOf(frames: AsyncIterator<WriteFilesRequest>): AsyncGenerat
 
 const depth = (path: string) => path.split('/').filter((part) => part !== '').length;
 
-function viewOf(view: FilesView | undefined): Pick<FilesRequest, 'container' | 'view'> {
+function checkedView(view: FilesView | undefined): Pick<FilesRequest, 'container' | 'view'> {
   if (view === undefined) throw badView('view', 'it is missing');
   const absolute = (field: string, path: string) => {
     if (!path.startsWith('/') || path.includes('\0'))

@@ -102,7 +102,11 @@ export async function start(config: ServiceConfig): Promise<Running> {
       service(ProcessServiceDefinition, processService({ records, driver, attachments, events, paths }), {
         serving: isOpen,
       }),
-      service(FileServiceDefinition, fileService({ threads, needInit: driver }), { serving: isOpen }),
+      service(
+        FileServiceDefinition,
+        fileService({ threads, needInit: driver, idMaps: () => sessions.current?.idMaps }),
+        { serving: isOpen },
+      ),
       service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts }), { serving: isOpen }),
       service(ExecServiceDefinition, execService({ records, execs, probes, events: execEvents }), { serving: isOpen }),
       service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
@@ -115,11 +119,11 @@ export async function start(config: ServiceConfig): Promise<Running> {
       sessions.take()?.close();
       estate.forwarding.close();
       for (const container of containers.values()) container.disconnect();
+      estate.sealed.close();
       records.close();
     },
   };
 }
-      estate.sealed.close();
 
 function fail(): never {
   throw errors.notInitialised();
@@ -145,6 +149,7 @@ function openSessions(estate: Estate, onChange: (isOpen: boolean) => void): Sess
           named: new Map(request.runtimes.map(({ name, path }) => [name, path])),
         },
         defaultUlimits: request.defaultUlimits,
+        idMaps: request.idMaps,
         ...cgroupsOf(request.cgroupParent, engineId),
       };
       const opened = await openSession(estate, policy, hasOpened);

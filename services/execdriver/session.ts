@@ -5,6 +5,7 @@ import type { Logger } from '../../kit/log.ts';
 import type { KeyedQueue } from '../../kit/queue.ts';
 import type { Records } from '../../kit/records.ts';
 import type { Sequence } from '../../kit/watch.ts';
+import type { IdMaps } from '../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { readHierarchies } from './cgroups/hierarchies.ts';
 import { openMonitorCgroup } from './cgroups/monitors.ts';
 import { type ClaimedMounts, strayControllers } from './cgroups/stray-controllers.ts';
@@ -29,14 +30,15 @@ import { openRotation } from './logs/rotation.ts';
 import type { Paths } from './paths.ts';
 import { openMonitorProgram } from './runtime/conmon.ts';
 import { openRuntimes, type RuntimeChoice } from './runtime/runtimes.ts';
-import type { EngineFacts } from './spec/facts.ts';
 import type { SealedPrograms } from './runtime/sealed-programs.ts';
+import type { EngineFacts } from './spec/facts.ts';
 import type { Wish } from './spec/rlimits.ts';
 
 /** What the coordinator decides. */
 export interface Policy {
   runtimes: RuntimeChoice;
   defaultUlimits: readonly Wish[];
+  idMaps: IdMaps | undefined;
   /** Of containers whose spec names none. May be shared with others, who are left alone. Absolute in every hierarchy. */
   cgroupParent: string;
   /** The engine's own, the same as `cgroupParent` or below it: what is in here is ours alone. */
@@ -58,9 +60,9 @@ export interface Estate {
   paths: Paths;
   facts: EngineFacts;
   processes: Processes;
+  sealed: SealedPrograms;
   mounts: Mounts;
   appArmor: AppArmor;
-  sealed: SealedPrograms;
   execRoot: string;
   log: Logger;
 }
@@ -74,6 +76,7 @@ export interface Session {
   readonly runtime: string;
   readonly monitor: string;
   readonly warnings: readonly string[];
+  readonly idMaps: IdMaps | undefined;
   /** Ends all containers but those to be kept, and takes away what is nobody's. Returns what could not be done. */
   drain(keep: ReadonlySet<string>): Promise<string[]>;
   close(): void;
@@ -124,6 +127,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     cgroupParent,
     cgroupHome,
     defaultUlimits: policy.defaultUlimits,
+    idMaps: policy.idMaps,
     onForgotten: (id: string) => {
       forgetExecs(estate, id);
       forgetProbes(paths, id);
@@ -162,6 +166,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     runtime: runtimes.default.version,
     monitor: monitor.version,
     warnings,
+    idMaps: policy.idMaps,
     async drain(keep) {
       probes.close();
       // A start that was let in before may still be under way.

@@ -50,8 +50,8 @@ export async function resume({ config, control, driverControl, setServing }: Giv
   const remembered = control.remembered();
   if (remembered === undefined) return;
   try {
-    const { driver, options } = InitRequest.decode(remembered.policy);
-    await driverControl.open({ driver, options, engineId: remembered.engineId });
+    const { driver, options, idMaps } = InitRequest.decode(remembered.policy);
+    await driverControl.open({ driver, options, idMaps, engineId: remembered.engineId });
     setServing(true);
   } catch (error) {
     config.log.error({ err: error }, 'the layers could not be opened again; waiting for the coordinator');

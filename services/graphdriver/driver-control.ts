@@ -1,12 +1,15 @@
 import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Mounts } from '../../kit/linux/mounts.ts';
 import type { Logger } from '../../kit/log.ts';
 import type { Records } from '../../kit/records.ts';
+import type { IdMaps } from '../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { driverChoices } from './drivers.ts';
 import { errors } from './errors.ts';
 import { claimDirectory } from './home.ts';
 import { openLayerRecords } from './layer-records.ts';
 import { createLayers, type Layers } from './layers.ts';
+import { closeMappedHome, openMappedHome } from './mapped-home.ts';
 import { reconcile } from './reconcile.ts';
 import { type ChosenBecause, selectDriver } from './selection.ts';
 import type { WorkerPool } from './work/worker-pool.ts';
@@ -18,6 +21,7 @@ export interface DriverPolicy {
   driver: string;
   /** `key=value` */
   options: readonly string[];
+  idMaps: IdMaps | undefined;
 }
 
 /** The driver that is open, if one is. */
@@ -50,6 +54,8 @@ export function createDriverControl(options: {
   let current: OpenDriver | undefined;
   let previous: Promise<unknown> = Promise.resolve();
 
+  const mappedPath = () => join(realpathSync(options.dataRoot), 'graphdriver', 'mapped');
+
   /** After all that was asked for before. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = previous.then(work);
@@ -62,7 +68,7 @@ export function createDriverControl(options: {
     current = undefined;
   }
 
-  async function openPolicy({ engineId, driver: named, options: given }: DriverPolicy): Promise<OpenDriver> {
+  async function openPolicy({ engineId, driver: named, options: given, idMaps }: DriverPolicy): Promise<OpenDriver> {
     // The kernel's mount table has real paths.
     const root = realpathSync(options.dataRoot);
     const candidates = driverChoices(root, { mounts, pool });
@@ -84,7 +90,11 @@ export function createDriverControl(options: {
       forget();
     }
     claimDirectory(choice.directory, choice.name, engineId);
-    const driver = choice.open();
+    if (idMaps !== undefined && choice.name !== 'overlay2') {
+      throw errors.idMapsUnsupported({ problem: `the driver ${choice.name} has none; use overlay2` });
+    }
+    const mapped = idMaps && (await openMappedHome(choice.directory, mappedPath(), idMaps, mounts));
+    const driver = choice.open(mapped);
     const layerRecords = openLayerRecords(records, choice.name);
     await reconcile({ driver, layerRecords, records, bootId, log });
     current = { layers: createLayers({ driver, layerRecords, records, pool, readers, bootId, log }), because };
@@ -103,7 +113,10 @@ export function createDriverControl(options: {
         const layers = current?.layers;
         // From now on nothing is mounted any more.
         forget();
-        return (await layers?.unmountAllBut(keep)) ?? [];
+        const problems = (await layers?.unmountAllBut(keep)) ?? [];
+        // Views that stay hold on to it by themselves.
+        closeMappedHome(mappedPath(), mounts);
+        return problems;
       }),
     close: forget,
   };

@@ -63,6 +63,8 @@ export interface LayerDriver {
 export interface Chain {
   ancestors: readonly LayerId[];
   isWritable: boolean;
+  /** Files are shown as they are on the disk, whatever id maps the driver has. */
+  hostIds?: boolean;
 }
 
 /** The user's options for a writable layer, as `size` → `10G`. */

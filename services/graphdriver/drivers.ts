@@ -7,6 +7,7 @@ import type { Mounts } from '../../kit/linux/mounts.ts';
 import { openBtrfs } from './btrfs.ts';
 import type { DriverName, LayerDriver } from './driver.ts';
 import { ownerOf } from './home.ts';
+import type { MappedHome } from './mapped-home.ts';
 import { openOverlay2 } from './overlay2.ts';
 import { probeOverlay } from './probe-overlay.ts';
 import { openVfs } from './vfs.ts';
@@ -21,7 +22,7 @@ export interface DriverChoice {
   problem(): string | undefined;
   /** Whether this engine has layers of it here. */
   wasUsed(engineId: string): boolean;
-  open(): LayerDriver;
+  open(mapped?: MappedHome): LayerDriver;
 }
 
 /** The drivers in the order in which they are tried. */
@@ -35,7 +36,7 @@ export function driverChoices(root: string, { mounts, pool }: { mounts: Mounts; 
       directory: at('overlay2'),
       problem: () => probeOverlay(present(at('overlay2')), mounts),
       wasUsed: (engineId) => hasLayers(at('overlay2'), at('overlay2'), engineId),
-      open: () => openOverlay2(at('overlay2'), { mounts, pool }),
+      open: (mapped) => openOverlay2(at('overlay2'), { mounts, pool, mapped }),
     },
     {
       name: 'btrfs',

@@ -73,6 +73,10 @@ export const errors = defineErrors('graphdriver', {
     message: (m: { driver: string; root: string; problem: string }) =>
       `the ${m.driver} driver does not work on ${m.root}: ${m.problem}`,
   },
+  idMapsUnsupported: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { problem: string }) => `user namespaces need views with mapped users and groups: ${m.problem}`,
+  },
   driverUnknown: {
     code: 'FAILED_PRECONDITION',
     message: (m: { driver: string; known: string }) => `there is no driver ${m.driver}; there are ${m.known}`,

@@ -71,7 +71,9 @@ export function layerService({ layers, records, dataRoot }: Given): LayerService
       const id = check.layerId('id', request.id);
       const holder = check.holder(request.holder);
       return idempotent(mutation(records, MountLayerRequest, request, MountLayerResponse, 'kill'), (commit) =>
-        layers().mount(id, holder, ({ outcome, path }, record) => commit({ outcome: outcomes[outcome], path }, record)),
+        layers().mount(id, holder, request.hostIds, ({ outcome, path }, record) =>
+          commit({ outcome: outcomes[outcome], path }, record),
+        ),
       );
     },
 

@@ -46,7 +46,8 @@ export interface Layers {
   readonly driver: LayerDriver;
   apply<R>(layer: NewLayer & { archive: Archive; expectedDiffId: string }, settle: Settle<Applied, R>): Promise<R>;
   create<R>(layer: NewLayer & { options: LayerOptions }, settle: Settle<Outcome, R>): Promise<R>;
-  mount<R>(layer: LayerId, holder: string, settle: Settle<Mounted, R>): Promise<R>;
+  /** `hostIds`: without the engine's id maps, where it is not mounted yet. */
+  mount<R>(layer: LayerId, holder: string, hostIds: boolean, settle: Settle<Mounted, R>): Promise<R>;
   unmount<R>(layer: LayerId, holder: string, settle: Settle<Outcome, R>): Promise<R>;
   /** `holder` may be the only one that holds it. */
   remove<R>(layer: LayerId, holder: string | undefined, settle: Settle<Outcome, R>): Promise<R>;
@@ -123,11 +124,11 @@ export function createLayers(options: LayersOptions): Layers {
     }
   }
 
-  function mountView(layer: LayerId): string {
+  function mountView(layer: LayerId, hostIds: boolean): string {
     const { parent, isWritable, isRootOpaque } = need(layer);
     const ancestors = isRootOpaque ? [] : ancestorsOf(parent);
     try {
-      return driver.mount(layer, { ancestors, isWritable });
+      return driver.mount(layer, { ancestors, isWritable, hostIds });
     } catch (error) {
       throw hostProblem(layer, error, 'mount');
     }
@@ -202,14 +203,14 @@ export function createLayers(options: LayersOptions): Layers {
         }
       }),
 
-    mount: (layer, holder, settle) =>
+    mount: (layer, holder, hostIds, settle) =>
       queue.run(layer, () => {
         need(layer);
         const holders = layerRecords.holders(layer);
         const own = holders.find((record) => record.holder === holder);
         if (own !== undefined) return settle({ outcome: 'already', path: own.path });
         const [other] = holders;
-        const path = other === undefined ? mountView(layer) : other.path;
+        const path = other === undefined ? mountView(layer, hostIds) : other.path;
         const record: HolderRecord = { layer, holder, path, bootId };
         try {
           return settle({ outcome: 'done', path }, () => layerRecords.addHolder(record));

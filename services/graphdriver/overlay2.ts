@@ -1,12 +1,15 @@
-import { existsSync, mkdirSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
 import { fromText } from '../../kit/archive/bytes.ts';
+import { asFileOwner } from '../../kit/linux/credentials.ts';
 import type { Mounts } from '../../kit/linux/mounts.ts';
+import type { Overlay } from '../../kit/linux/overlay.ts';
 import { hasCode } from '../../kit/linux/system-error.ts';
 import type { Chain, LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';
 import { filesystemName } from './filesystem-name.ts';
 import { openHome } from './home.ts';
+import type { MappedHome } from './mapped-home.ts';
 import { setRootAttributes } from './root-attributes.ts';
 import { sweepHome } from './sweep.ts';
 import type { WorkerPool } from './work/worker-pool.ts';
@@ -22,8 +25,14 @@ const maxLowers = 500;
  *     overlay2/<id>/merged   where the view is mounted
  *     overlay2/empty         the second lower directory that a mount of a single layer needs
  */
-export function openOverlay2(directory: string, { mounts, pool }: { mounts: Mounts; pool: WorkerPool }): LayerDriver {
+export function openOverlay2(
+  directory: string,
+  { mounts, pool, mapped }: { mounts: Mounts; pool: WorkerPool; mapped?: MappedHome | undefined },
+): LayerDriver {
   const home = openHome(directory);
+  // Root of containers that is not root passes through to its own layer, and sees no other's name.
+  const passage = mapped === undefined ? 0o710 : 0o711;
+  if (mapped !== undefined) chmodSync(directory, passage);
   const diff = (layer: LayerId) => join(home.path(layer), 'diff');
   const merged = (layer: LayerId) => join(home.path(layer), 'merged');
   const empty = join(directory, 'empty');
@@ -38,7 +47,8 @@ export function openOverlay2(directory: string, { mounts, pool }: { mounts: Moun
   /** Makes an entry of the home with these directories in it. */
   function makeEntry(name: string, directories: readonly string[], parent: LayerId | undefined): void {
     const path = join(directory, name);
-    mkdirSync(path, 0o710);
+    mkdirSync(path, passage);
+    if (mapped !== undefined) chmodSync(path, passage);
     for (const inner of directories) mkdirSync(join(path, inner), 0o755);
     setRootAttributes(join(path, 'diff'), parent === undefined ? undefined : diff(parent));
   }
@@ -93,16 +103,22 @@ export function openOverlay2(directory: string, { mounts, pool }: { mounts: Moun
       home.takeAway(name);
     },
 
-    mount(layer, { ancestors, isWritable }) {
+    mount(layer, { ancestors, isWritable, hostIds }) {
+      const maps = hostIds ? undefined : mapped;
+      const seen = (path: string) => (maps === undefined ? path : join(maps.path, relative(directory, path)));
+      const mountOverlay = (overlay: Overlay) =>
+        // Overlayfs makes files for others as who has mounted it.
+        asFileOwner(maps?.root ?? { uid: 0, gid: 0 }, () => mounts.mountOverlay(overlay));
       const target = merged(layer);
-      const below = ancestors.map(diff);
+      const below = ancestors.map((ancestor) => seen(diff(ancestor)));
       if (isWritable) {
-        const lower = below.length === 0 ? [empty] : below;
-        mounts.mountOverlay({ lower, upper: diff(layer), work: join(home.path(layer), 'work'), target, options });
+        const lower = below.length === 0 ? [seen(empty)] : below;
+        const work = seen(join(home.path(layer), 'work'));
+        mountOverlay({ lower, upper: seen(diff(layer)), work, target, options });
       } else {
         // The kernel merges nothing out of a single directory.
-        const lower = [diff(layer), ...(below.length === 0 ? [empty] : below)];
-        mounts.mountOverlay({ lower, target, options });
+        const lower = [seen(diff(layer)), ...(below.length === 0 ? [seen(empty)] : below)];
+        mountOverlay({ lower, target, options });
       }
       return target;
     },

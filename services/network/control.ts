@@ -1,4 +1,5 @@
 import type { Control } from '../../kit/control.ts';
+import { pinUserNamespace, unpin } from '../../kit/linux/user-namespaces.ts';
 import type { Logger } from '../../kit/log.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
 import { InitRequest } from '../../proto/gen/longshore/network/v1/control.ts';
@@ -32,6 +33,8 @@ export interface ControlContext {
   ports: PortTable;
   remains: Remains;
   sweeper: VethSweeper;
+  /** Where the user namespace of containers is pinned, when Init has id maps. */
+  userNamespacePath: string;
   log: Logger;
   /** The verbs of sandboxes answer, or no longer do. */
   setServing(isServing: boolean): void;
@@ -70,6 +73,11 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
     const sandboxes = context.sandboxes();
     if (!hasTakenOver) sandboxes.settleRemains();
     const endpoints = sandboxes.all().flatMap((record) => record.sandbox.endpoints);
+    if (policy.idMaps !== undefined) {
+      // One with other maps, where these have been changed and nobody uses it any more.
+      if (sandboxes.all().length === 0) unpin(context.userNamespacePath);
+      await pinUserNamespace(context.userNamespacePath, policy.idMaps);
+    }
     const result = await hostNetwork.setUp(engineId, policy, endpoints.length, sandboxes.mappings());
     if (!hasTakenOver) await takeOver(engineId);
     hasTakenOver = true;
@@ -137,6 +145,7 @@ export function createNetworkControl(context: ControlContext): NetworkControl {
           if (engineId !== '' && sandboxes.all().length === 0) {
             await context.sweeper.clear(markOf(engineId, ''));
             problems.push(...(await hostNetwork.takeAway(engineId)));
+            unpin(context.userNamespacePath);
           }
           current = undefined;
           control.forget();

@@ -45,6 +45,7 @@ suite('the life of the default bridge', { skip: needsRoot }, () => {
       bridgeAddress: '172.17.0.1/16',
       bridgeIsOurs: true,
       warnings: [],
+      userNamespacePath: '',
     });
     assert.equal(host.run(host.hostPath, 'cat', '/proc/sys/net/ipv4/ip_forward').trim(), '1');
     await host.web(1, [{ hostPort: 8080 }]);

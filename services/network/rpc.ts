@@ -20,8 +20,9 @@ export function controlService(parts: {
   config: ServiceConfig;
   control: Control;
   networkControl: NetworkControl;
+  userNamespacePath: string;
 }): ControlServiceImplementation {
-  const { config, control, networkControl } = parts;
+  const { config, control, networkControl, userNamespacePath } = parts;
   return {
     async identify() {
       const { dataRoot, execRoot } = config;
@@ -30,8 +31,10 @@ export function controlService(parts: {
     async init(request) {
       const { engine, warnings } = await networkControl.init(request);
       const { bridge } = engine;
-      if (bridge === undefined) return { warnings };
-      return { bridge: bridge.name, bridgeAddress: formatCidr(bridge.gateway), bridgeIsOurs: bridge.isOurs, warnings };
+      const mapped = { userNamespacePath: engine.policy.idMaps === undefined ? '' : userNamespacePath };
+      if (bridge === undefined) return { warnings, ...mapped };
+      const { name, gateway, isOurs } = bridge;
+      return { bridge: name, bridgeAddress: formatCidr(gateway), bridgeIsOurs: isOurs, warnings, ...mapped };
     },
     reconcileSandboxes: ({ keep }) => networkControl.reconcile(keep),
     drain: async ({ keep }) => ({ problems: await networkControl.drain(keep) }),

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Owner } from '../../kit/id-maps.ts';
 import type { Resolvers } from './resolvers.ts';
 import { formatResolvConf } from './resolvers.ts';
 
@@ -51,13 +52,15 @@ export function filesOf(directory: string): SandboxFiles {
 }
 
 /** Their content follows from the record, so a crash costs nothing and no fsync is needed. */
-export function writeFiles(directory: string, content: FilesContent): void {
+export function writeFiles(directory: string, content: FilesContent, owner: Owner): void {
   const paths = filesOf(directory);
   mkdirSync(directory, { recursive: true, mode: 0o755 });
   const hosts = content.hosts.map((entry) => `${entry.address}\t${entry.names.join(' ')}\n`).join('');
   writeFileSync(paths.resolvConfPath, formatResolvConf(content.resolvers), { mode: 0o644 });
   writeFileSync(paths.hostsPath, content.hostsBase + hosts, { mode: 0o644 });
   writeFileSync(paths.hostnamePath, `${content.hostname}\n`, { mode: 0o644 });
+  if (owner.uid === 0 && owner.gid === 0) return;
+  for (const path of Object.values(paths)) chownSync(path, owner.uid, owner.gid);
 }
 
 export function removeFiles(directory: string): void {

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import { rootOf } from '../../kit/id-maps.ts';
+import { pinNetworkNamespace } from '../../kit/linux/user-namespaces.ts';
 import { addressBytes, parseAddress } from './cidr.ts';
 import { attach, prepareNamespace } from './endpoint.ts';
 import { type Engine, firewallPlanOf, markOf } from './engine.ts';
@@ -15,6 +17,8 @@ import type { SandboxRecord } from './sandbox-records.ts';
 export interface SandboxStack {
   namespacePath(id: string): string;
   filePaths(id: string): SandboxFiles;
+  /** Makes the namespace of a sandbox that belongs to a user namespace; for others there is nothing to do. */
+  prepare(record: SandboxRecord, engine: Engine): Promise<void>;
   /** Throws with part of it made. `others` are the ports of all other sandboxes. */
   build(record: SandboxRecord, engine: Engine, others: () => PortMapping[]): void;
   /** Removes whatever there is, goes on after an error, and throws all of them. */
@@ -30,6 +34,8 @@ export interface StackContext {
   bootId: string;
   /** Namespaces are pinned in here. */
   netnsDirectory: string;
+  /** Where the user namespace of containers is pinned, when Init has id maps. */
+  userNamespacePath: string;
   /** The files of each sandbox are in a directory of its id in here. */
   filesDirectory: string;
 }
@@ -86,6 +92,10 @@ export function createSandboxStack(context: StackContext): SandboxStack {
   return {
     namespacePath: (id) => join(context.netnsDirectory, id),
     filePaths: (id) => filesOf(filesDirectory(id)),
+    async prepare({ spec, sandbox }, engine) {
+      if (engine.policy.idMaps === undefined || spec.hostIds || sandbox.namespacePath === '') return;
+      await pinNetworkNamespace(sandbox.namespacePath, context.userNamespacePath);
+    },
     build(record, engine, others) {
       const { id, spec, sandbox } = record;
       if (sandbox.namespacePath !== '') {
@@ -93,7 +103,8 @@ export function createSandboxStack(context: StackContext): SandboxStack {
         prepareNamespace(kernel, sandbox.namespacePath);
       }
       connect(record, engine);
-      writeFiles(filesDirectory(id), contentOf(spec, sandbox, engine, context.resolvConf));
+      const owner = rootOf(spec.hostIds ? undefined : engine.policy.idMaps);
+      writeFiles(filesDirectory(id), contentOf(spec, sandbox, engine, context.resolvConf), owner);
       publish(record, engine, others);
     },
     remove(record, engine, others) {

@@ -126,6 +126,7 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
         const wanted = wantedPorts(request, engine.policy);
         sandbox.ports = await ports.take(request.id, name, wanted, () => endpoint.ipv4Address);
       }
+      await stack.prepare(record, engine);
       // A Drain or another Init may have come while the ports were bound.
       const now = needEngine();
       if (!isSameBridge(now, engine)) throw errors.notInitialised();

@@ -40,6 +40,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const resolvConf = surroundings.resolvConf ?? hostResolvConf;
   const bootId = surroundings.bootId ?? hostBootId();
   const netnsDirectory = join(config.execRoot, 'netns');
+  const userNamespacePath = join(config.execRoot, 'userns');
   const filesDirectory = join(config.dataRoot, 'network', 'sandboxes');
   for (const directory of [netnsDirectory, filesDirectory]) mkdirSync(directory, { recursive: true, mode: 0o711 });
 
@@ -58,6 +59,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
     sandboxes: () => sandboxes,
     ports,
     sweeper,
+    userNamespacePath,
     remains: createRemains({ kernel, sweeper, netnsDirectory, filesDirectory, log }),
     log,
     setServing: (isServing) => {
@@ -71,7 +73,15 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
     networks,
     ipam: createIpam(records),
     ports,
-    stack: createSandboxStack({ kernel, firewall, resolvConf, bootId, netnsDirectory, filesDirectory }),
+    stack: createSandboxStack({
+      kernel,
+      firewall,
+      resolvConf,
+      bootId,
+      netnsDirectory,
+      filesDirectory,
+      userNamespacePath,
+    }),
     events,
     sweeper,
     log,
@@ -85,7 +95,9 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   served = await serve({
     ...config,
     services: [
-      service(ControlServiceDefinition, controlService({ config, control, networkControl }), { serving: true }),
+      service(ControlServiceDefinition, controlService({ config, control, networkControl, userNamespacePath }), {
+        serving: true,
+      }),
       service(HostServiceDefinition, hostService(kernel, resolvConf), { serving: true }),
       service(NetworkServiceDefinition, networkService({ networks, networkControl, sandboxes, events })),
       service(SandboxServiceDefinition, sandboxService(sandboxes, networkControl)),

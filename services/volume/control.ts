@@ -1,4 +1,5 @@
 import type { Control } from '../../kit/control.ts';
+import { type Owner, rootOf } from '../../kit/id-maps.ts';
 import type { Logger } from '../../kit/log.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
 import { InitRequest } from '../../proto/gen/longshore/volume/v1/control.ts';
@@ -10,6 +11,8 @@ import type { Volumes } from './volumes.ts';
 export interface VolumeControl {
   /** NOT_INITIALISED before the first Init. */
   needInit(): void;
+  /** Whose new volumes are. */
+  owner(): Owner;
   /** Carries on after the last Init. Without one, nothing happens. */
   resume(): Promise<void>;
   /** Gives the number of volumes. */
@@ -32,6 +35,7 @@ export function createVolumeControl(context: VolumeControlContext): VolumeContro
   const queue = createKeyedQueue();
   const oneAtATime = <T>(work: () => Promise<T>) => queue.run('control', work);
   let isInitialised = false;
+  let owner = rootOf(undefined);
   let isOpen = false;
 
   async function open(): Promise<void> {
@@ -43,14 +47,17 @@ export function createVolumeControl(context: VolumeControlContext): VolumeContro
   }
 
   return {
+    owner: () => owner,
     needInit() {
       if (!isInitialised) throw errors.notInitialised();
     },
 
     resume: () =>
       oneAtATime(async () => {
-        if (control.remembered() === undefined) return;
+        const remembered = control.remembered();
+        if (remembered === undefined) return;
         try {
+          owner = rootOf(InitRequest.decode(remembered.policy).idMaps);
           await open();
         } catch (error) {
           log.error({ err: error }, 'cannot carry on with the last initialisation; waiting for the next');
@@ -61,6 +68,7 @@ export function createVolumeControl(context: VolumeControlContext): VolumeContro
       oneAtATime(async () => {
         const policy = InitRequest.encode({ ...request, fence: undefined }).finish();
         const accepted = control.accept(request.fence, policy);
+        owner = rootOf(request.idMaps);
         await open();
         accepted.remember();
         return volumes.all().length;

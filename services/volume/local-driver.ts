@@ -1,5 +1,6 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { chown, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Owner } from '../../kit/id-maps.ts';
 import type { Mounts } from '../../kit/linux/mounts.ts';
 import { deleteFiles } from './delete-files.ts';
 import type { VolumeDriver } from './driver.ts';
@@ -7,14 +8,24 @@ import { errors } from './errors.ts';
 import type { MountCommand } from './mount-command.ts';
 import { volumeMountOf } from './mount-options.ts';
 
-/** Volumes are directories `<root>/<name>/_data`; with options, what they say is mounted there while somebody runs with it. */
-export function createLocalDriver(root: string, mounts: Pick<Mounts, 'list'>, command: MountCommand): VolumeDriver {
+/**
+ * Volumes are directories `<root>/<name>/_data`; with options, what they say is mounted there while somebody runs with it.
+ * `owner`: whose a new one is.
+ */
+export function createLocalDriver(
+  root: string,
+  mounts: Pick<Mounts, 'list'>,
+  command: MountCommand,
+  owner: () => Owner = () => ({ uid: 0, gid: 0 }),
+): VolumeDriver {
   const mountpoint = (name: string) => join(root, name, '_data');
   const isMounted = (name: string) => mounts.list(mountpoint(name)).some((mount) => mount.target === mountpoint(name));
 
   const create = async (name: string) => {
     await mkdir(join(root, name), { recursive: true, mode: 0o701 });
-    await mkdir(mountpoint(name), { recursive: true, mode: 0o755 });
+    const made = await mkdir(mountpoint(name), { recursive: true, mode: 0o755 });
+    const { uid, gid } = owner();
+    if (made !== undefined && (uid !== 0 || gid !== 0)) await chown(mountpoint(name), uid, gid);
   };
 
   const driver: VolumeDriver = {

@@ -33,7 +33,9 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const records = openRecords(join(root, recordsFile), { migrations });
   const volumeRecords = createVolumeRecords(records);
   const events = openVolumeEvents(records);
-  const driver = createLocalDriver(root, createMounts(), surroundings.mountCommand ?? createMountCommand());
+  const driver = createLocalDriver(root, createMounts(), surroundings.mountCommand ?? createMountCommand(), () =>
+    volumeControl.owner(),
+  );
   const control = openControl(records, { bootId });
   const volumes = createVolumes({ records, volumeRecords, driver, filler: createFiller(), events, log });
 

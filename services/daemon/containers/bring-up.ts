@@ -7,7 +7,7 @@ import { insist, together } from './insist.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { linkedContainers, linkedHosts } from './linked.ts';
 import { linkedEnvironment } from './linked-environment.ts';
-import { joinedContainer, planSandbox } from './network-plan.ts';
+import { hasHostIds, joinedContainer, planSandbox } from './network-plan.ts';
 import { type Prepared, processSpec } from './process-spec.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
 
@@ -35,12 +35,16 @@ export async function bringUp(lifecycle: Lifecycle, record: ContainerRecord): Pr
   const { id, generation } = record;
   const volumePaths = new Map<string, string>();
   let rootPath = '';
+  const { facts } = lifecycle.engine;
+  const hostIds = hasHostIds(record, facts);
   checkJoined(lifecycle, record);
   const joining = joinNetwork(lifecycle, record);
 
-  const mounted = insist((options) => graphdriver.layers.mountLayer({ id, holder: id }, options)).then(({ path }) => {
-    rootPath = path;
-  });
+  const mounted = insist((options) => graphdriver.layers.mountLayer({ id, holder: id, hostIds }, options)).then(
+    ({ path }) => {
+      rootPath = path;
+    },
+  );
   await together(
     mounted,
     joining,
@@ -55,7 +59,8 @@ export async function bringUp(lifecycle: Lifecycle, record: ContainerRecord): Pr
       : undefined,
   );
   const { sandbox, files, namespacePath, linkedEnv, host } = await joining;
-  const prepared = { rootPath, namespacePath, volumePaths, linkedEnv, ...files };
+  const userNamespacePath = hostIds ? '' : facts.network.userNamespacePath;
+  const prepared = { rootPath, namespacePath, userNamespacePath, volumePaths, linkedEnv, ...files };
   const spec = processSpec(
     { ...record, config: { ...record.config, ...host } },
     prepared,

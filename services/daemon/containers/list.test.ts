@@ -147,11 +147,36 @@ test('bad configurations are refused with Docker’s words, before any service i
     [{ host: { runtime: 'what' } }, /unknown or invalid runtime name: what/],
     [{ host: { logConfig: { type: 'gelf' } } }, /no log driver named 'gelf' is registered/],
     [{ host: { extraHosts: ['x'] } }, /bad format for add-host/],
-    [{ host: { networkMode: 'container:gone' } }, /No such container: gone/],
     [{ host: { links: ['gone:db'] } }, /No such container: gone/],
     [{ id: 'short' }, /a container id is 64 hex digits/],
   ];
   for (const [parts, problem] of refused) await assert.rejects(create(engine, parts), problem);
   assert.deepEqual(engine.world.calls, []);
   assert.deepEqual(engine.engine.links.list('/', 0), new Map());
+});
+
+test('who shares with a container that is not there is made, and its start says so before anything else', async (t) => {
+  const engine = await startEngine(t);
+  for (const [host, problem] of [
+    [{ networkMode: 'container:gone' }, /joining network namespace of container: No such container: gone/],
+    [{ pidMode: 'container:gone' }, /failed to join PID namespace: No such container: gone/],
+    [{ ipcMode: 'container:gone' }, /failed to join IPC namespace: No such container: gone/],
+  ] as const) {
+    const id = await create(engine, { host });
+    engine.world.calls.length = 0;
+    await assert.rejects(call(engine, 'startContainer', { container: id }), problem);
+    assert.equal(engine.world.processes.has(id), false);
+  }
+});
+
+test('with users mapped, what a user namespace cannot have is refused, unless the container has the host’s', async (t) => {
+  const engine = await startEngine(t, { remapsUsers: true });
+  for (const [host, problem] of [
+    [{ privileged: true }, /privileged mode is incompatible with user namespaces/],
+    [{ networkMode: 'host' }, /cannot share the host's network namespace/],
+    [{ pidMode: 'host' }, /cannot share the host PID namespace/],
+  ] as const) {
+    await assert.rejects(create(engine, { host }), problem);
+    await create(engine, { host: { ...host, usernsMode: 'host' } });
+  }
 });

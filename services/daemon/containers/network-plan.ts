@@ -16,6 +16,14 @@ export function joinedContainer(record: Pick<ContainerRecord, 'hostConfig'>): st
   return networkMode.startsWith('container:') ? networkMode.slice('container:'.length) : undefined;
 }
 
+/** Its users are the host's: the engine maps none, or it has been asked not to. */
+export function hasHostIds(
+  { hostConfig }: Pick<ContainerRecord, 'hostConfig'>,
+  { remapsUsers }: { remapsUsers: boolean },
+): boolean {
+  return !remapsUsers || hostConfig.usernsMode === 'host';
+}
+
 export function isDefaultNetwork(mode: string): boolean {
   return mode === '' || mode === 'default' || mode === 'bridge';
 }
@@ -23,7 +31,7 @@ export function isDefaultNetwork(mode: string): boolean {
 /** What to ask the network service for. `linked` are the lines of /etc/hosts for linked containers. */
 export function planSandbox(
   record: ContainerRecord,
-  engine: { networkDisabled: boolean },
+  engine: { networkDisabled: boolean; remapsUsers: boolean },
   linked: readonly HostEntry[],
 ): CreateSandboxRequest {
   const { hostConfig, config } = record;
@@ -48,6 +56,7 @@ export function planSandbox(
     dnsOptions: hostConfig.dnsOptions,
     extraHosts: [...hostConfig.extraHosts.map(parseExtraHost), ...linked],
     containerName: record.name,
+    hostIds: engine.remapsUsers && hasHostIds(record, engine),
   };
 }
 

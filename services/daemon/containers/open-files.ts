@@ -12,6 +12,7 @@ import { errors } from '../errors.ts';
 import { containerEvent } from './container-event.ts';
 import { insist, unhurried } from './insist.ts';
 import { type Lifecycle, present } from './lifecycle.ts';
+import { hasHostIds } from './network-plan.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
 
 /** One call for a container's files. Its removal ends it, and waits until it has given everything back. */
@@ -92,7 +93,8 @@ async function hold(
 ): Promise<OpenFilesResponse> {
   const { id, config, hostConfig } = record;
   const { layers } = lifecycle.engine.clients.graphdriver;
-  const { path: rootPath } = await insist((options) => layers.mountLayer({ id, holder }, options));
+  const hostIds = hasHostIds(record, lifecycle.engine.facts);
+  const { path: rootPath } = await insist((options) => layers.mountLayer({ id, holder, hostIds }, options));
   const isExport = purpose === FilesPurpose.FILES_PURPOSE_EXPORT;
   return {
     containerId: id,
@@ -100,6 +102,7 @@ async function hold(
     readOnlyRoot: hostConfig.readonlyRootfs || isExport,
     mounts: isExport ? [] : await mountsOf(lifecycle, record, holder, rootPath),
     user: config.user,
+    mappedIds: !hostIds,
   };
 }
 

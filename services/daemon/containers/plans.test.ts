@@ -139,7 +139,7 @@ test('ports: bindings, ranges, and with -P what is exposed and not bound; the na
 test('networks: modes, aliases, extra hosts', () => {
   const plan = (host: Parameters<typeof HostConfig.create>[0], networkDisabled = false) => {
     const record = made({}, host);
-    const { mode, endpoints } = planSandbox(record, { networkDisabled }, []);
+    const { mode, endpoints } = planSandbox(record, { networkDisabled, remapsUsers: false }, []);
     return [mode, ...endpoints.map(({ network, aliases }) => [network, ...aliases].join(' '))];
   };
   const { SANDBOX_MODE_ENDPOINTS, SANDBOX_MODE_HOST, SANDBOX_MODE_NONE } = SandboxMode;
@@ -171,6 +171,7 @@ test('the process gets the engine’s environment and files, unless the user has
   );
   const prepared = {
     rootPath: '/r',
+    userNamespacePath: '',
     namespacePath: '/n',
     resolvConfPath: '/f/resolv',
     hostsPath: '/f/hosts',

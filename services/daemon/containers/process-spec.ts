@@ -11,6 +11,8 @@ import { confinementOf } from './security-options.ts';
 export interface Prepared {
   rootPath: string;
   namespacePath: string;
+  /** Empty: the host's. */
+  userNamespacePath: string;
   resolvConfPath: string;
   hostsPath: string;
   hostnamePath: string;
@@ -40,6 +42,7 @@ export function processSpec(record: ContainerRecord, prepared: Prepared, default
     hostname: config.hostname,
     domainname: config.domainname,
     networkNamespacePath: prepared.namespacePath,
+    userNamespacePath: prepared.userNamespacePath,
     mounts: [...engineFiles(record, prepared), ...userMounts(record, prepared.volumePaths)],
     resources: { ...specResources(resources ?? ContainerResources.create()), oomScoreAdj: hostConfig.oomScoreAdj },
     confinement: confinementOf(hostConfig),

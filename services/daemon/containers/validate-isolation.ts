@@ -71,6 +71,20 @@ function checkNetworkMode(config: ContainerConfig, host: HostConfig): void {
   if (config.exposedPorts.length > 0) throw conflict('port exposing and the container type network mode');
 }
 
+/** What a user namespace cannot have. */
+export function checkRemapped(host: HostConfig): void {
+  if (host.usernsMode === 'host') return;
+  if (host.privileged) {
+    const advice = 'You must run the container in the host namespace when running privileged mode';
+    throw refuse('privileged', `privileged mode is incompatible with user namespaces.  ${advice}`);
+  }
+  const cannot = (what: string) => `cannot share the host's ${what} namespace when user namespaces are enabled`;
+  if (host.networkMode === 'host') throw refuse('network_mode', cannot('network'));
+  if (host.pidMode === 'host') {
+    throw refuse('pid_mode', 'cannot share the host PID namespace when user namespaces are enabled');
+  }
+}
+
 /** What is accepted and has no effect. */
 export function networkWarnings({ networkMode, portBindings }: HostConfig, kernel: ProbeResponse): string[] {
   const isHost = networkMode === 'host';

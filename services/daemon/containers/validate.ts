@@ -7,7 +7,7 @@ import { parseLink } from './linked.ts';
 import { isDefaultNetwork, parseExtraHost } from './network-plan.ts';
 import { parsePort, planPorts } from './port-plan.ts';
 import { signalNumber } from './signals.ts';
-import { checkIsolation } from './validate-isolation.ts';
+import { checkIsolation, checkRemapped } from './validate-isolation.ts';
 
 const refuse = (field: string, problem: string) => errors.badConfig({ field, problem });
 
@@ -34,6 +34,7 @@ export function checkConfig(config: ContainerConfig, host: HostConfig, facts: En
   for (const entry of host.extraHosts) parseExtraHost(entry);
   for (const link of host.links) parseLink(link);
   checkIsolation(config, host, facts.host);
+  if (facts.remapsUsers) checkRemapped(host);
   checkHealth(config);
   checkRestartPolicy(host);
   checkModes(host, facts);

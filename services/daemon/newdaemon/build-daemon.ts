@@ -80,6 +80,7 @@ function factsOf(parts: Parts): EngineFacts {
     network: parts.bridge,
     volumeDrivers: [...parts.volumeDrivers],
     networkDisabled: config.disableNetwork,
+    remapsUsers: config.idMaps !== undefined,
     defaults: {
       runtime: config.defaultRuntime,
       runtimes: [...new Set(['crun', 'runc', config.defaultRuntime, ...config.runtimes.map(({ name }) => name)])],

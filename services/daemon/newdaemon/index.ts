@@ -41,7 +41,7 @@ export async function newDaemon(host: Host, boot: Boot): Promise<Daemon> {
   const repository = await boot.run(openContainerRepository(config, roots));
   await boot.run(migrateLayouts(services));
   await boot.run(openImageGraph(config, roots, layers, services));
-  const volumeDrivers = await boot.run(openVolumes(roots, services));
+  const volumeDrivers = await boot.run(openVolumes(config, roots, services));
   const bridge = await boot.run(initNetworkDriver(config, roots, mtu, services));
   const links = await boot.run(openLinks(config));
   const kernel = await boot.run(probeHost(services));

@@ -32,6 +32,7 @@ export const initNetworkDriver = (
         dnsServers: [...config.dns],
         dnsSearch: [...config.dnsSearch],
         dnsOptions: [...config.dnsOptions],
+        idMaps: config.idMaps,
       });
     const bridge = await init();
     step.defer(() => drain(() => control.drain({ keep: roots.living.ids() })));

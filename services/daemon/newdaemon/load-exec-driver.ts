@@ -18,6 +18,7 @@ export const loadExecDriver = (config: Config, roots: Roots, services: ServiceSe
         runtimes: [...config.runtimes],
         defaultUlimits: [...config.defaultUlimits],
         cgroupParent: config.cgroupParent,
+        idMaps: config.idMaps,
       });
     const driver = await init();
     step.defer(() => drain(() => control.drain({ keep: roots.living.ids() })));

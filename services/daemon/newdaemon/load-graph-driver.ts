@@ -13,7 +13,12 @@ export const loadGraphDriver = (config: Config, roots: Roots, services: ServiceS
   async run(step) {
     const control = services.graphdriver.channel.client(ControlServiceDefinition);
     const init = () =>
-      control.init({ fence: roots.fence, driver: config.storageDriver ?? '', options: [...config.storageOptions] });
+      control.init({
+        fence: roots.fence,
+        driver: config.storageDriver ?? '',
+        options: [...config.storageOptions],
+        idMaps: config.idMaps,
+      });
     const store = await init();
     step.defer(() => drain(() => control.drain({ keep: roots.living.ids() })));
     services.graphdriver.confirm(async () => void (await init()));

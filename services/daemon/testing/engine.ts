@@ -129,6 +129,7 @@ export const usualFacts: EngineFacts = {
   network: NetworkInit.create({ bridge: 'longshore0' }),
   volumeDrivers: ['local'],
   networkDisabled: false,
+  remapsUsers: false,
   defaults: {
     runtime: 'crun',
     runtimes: ['crun', 'runc'],

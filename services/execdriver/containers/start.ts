@@ -1,12 +1,15 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isServiceError } from '../../../kit/errors.ts';
+import { rootOf } from '../../../kit/id-maps.ts';
+import { asFileOwner } from '../../../kit/linux/credentials.ts';
 import type { Mounts } from '../../../kit/linux/mounts.ts';
 import { startTimeOf } from '../../../kit/linux/process.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { Records } from '../../../kit/records.ts';
 import type { Sequence } from '../../../kit/watch.ts';
+import type { IdMaps } from '../../../proto/gen/longshore/contract/v1/id_maps.ts';
 import type { ContainerSpec } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { withoutWeights, writeBfqWeights } from '../cgroups/bfq-weights.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
@@ -57,6 +60,7 @@ export interface StartParts {
   bootId: string;
   cgroupParent: string;
   defaultUlimits: readonly Wish[];
+  idMaps: IdMaps | undefined;
   log: Logger;
   /** Called when a container's generation is nothing any more but a memory of its caller's. */
   onForgotten: (id: string) => void;
@@ -162,10 +166,12 @@ async function translate(parts: StartParts, spec: ContainerSpec, terms: Terms): 
     initBinary: usesInit ? await findInitBinary() : undefined,
     findInit: (id) => containers.get(id)?.pid,
     shm: terms.shm ?? '',
+    idMaps: parts.idMaps,
     appArmorProfile: facts.appArmor ? await profileFor(parts.appArmor, spec.confinement ?? unconfinedBy) : undefined,
   });
   await ensureBindSources(spec.mounts);
-  ensureWorkingDirectory(spec.rootPath, oci.process.cwd);
+  const root = rootOf(spec.userNamespacePath === '' ? undefined : parts.idMaps);
+  asFileOwner(root, () => ensureWorkingDirectory(spec.rootPath, oci.process.cwd));
   return oci;
 }
 
@@ -173,7 +179,10 @@ async function create(parts: StartParts, container: Container, runtime: Runtime,
   const { paths } = parts;
   const { id, terms } = container.record;
   const bundle = paths.bundleOf(id);
-  mkdirSync(bundle, { recursive: true, mode: 0o700 });
+  // Root of containers passes through to what is shared with it; the rest is readable by root alone.
+  const passage = spec.userNamespacePath === '' ? 0o700 : 0o711;
+  mkdirSync(bundle, { recursive: true, mode: passage });
+  if (passage !== 0o700) chmodSync(paths.bundles, passage);
   if (terms.logDriver !== 'none') mkdirSync(paths.logDirectoryOf(id), { recursive: true, mode: 0o700 });
   const { cpuRealtimeRuntime: realtime = 0, cpuRealtimePeriod = 0 } = spec.resources ?? {};
   if (realtime > 0 && spec.cgroupParent === '') {

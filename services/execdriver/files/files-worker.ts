@@ -2,9 +2,12 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toText } from '../../../kit/archive/bytes.ts';
 import { BadArchive } from '../../../kit/archive/entry.ts';
 import { isServiceError, messageOf } from '../../../kit/errors.ts';
+import { rootOf } from '../../../kit/id-maps.ts';
+import { becomeFileOwner } from '../../../kit/linux/credentials.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
 import { enterView } from '../../../kit/linux/private-view.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
+import type { IdMaps } from '../../../proto/gen/longshore/contract/v1/id_maps.ts';
 import type { FilesFailure, FilesJob, FilesWork, FromThread, ToThread } from './job.ts';
 import { filesPath } from './path.ts';
 import { readFiles } from './read.ts';
@@ -17,14 +20,16 @@ import { NotADirectory, ReadOnlyPlace, writeFiles } from './write.ts';
  */
 const port = parentPort;
 if (port !== null) {
-  const { view, job } = workerData as FilesWork;
+  const { view, job, idMaps } = workerData as FilesWork;
   const inbox = openInbox();
   port.on('message', inbox.deliver);
   const send = (message: FromThread, ...transfer: ArrayBuffer[]) => port.postMessage(message, transfer);
   const work = async () => {
+    // What is made for a container is its root's from the first moment; the thread ends with its work.
+    if (idMaps !== undefined) becomeFileOwner(rootOf(idMaps));
     const root = enterView(view);
     try {
-      await run(root, job, inbox, send);
+      await run(root, job, idMaps, inbox, send);
     } finally {
       closeDescriptor(root);
     }
@@ -41,15 +46,15 @@ if (port !== null) {
 
 type Send = (message: FromThread, ...transfer: ArrayBuffer[]) => void;
 
-async function run(root: number, job: FilesJob, inbox: Inbox, send: Send): Promise<void> {
+async function run(root: number, job: FilesJob, idMaps: IdMaps | undefined, inbox: Inbox, send: Send): Promise<void> {
   if (job.kind === 'write') {
-    await writeFiles(root, job, piecesOf(inbox, send));
+    await writeFiles(root, job, idMaps, piecesOf(inbox, send));
     return;
   }
   const path = filesPath(job.path);
   send({ type: 'file', file: statFile(root, path) });
   if (job.kind === 'stat') return;
-  for (const frame of readFiles(root, path, job.isBare)) {
+  for (const frame of readFiles(root, path, job.isBare, idMaps)) {
     // A small one is a part of Node's pool, which stays here.
     const isOwn = frame.byteLength === frame.buffer.byteLength;
     send({ type: 'chunk', bytes: frame }, ...(isOwn ? [frame.buffer] : []));

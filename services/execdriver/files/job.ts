@@ -1,4 +1,5 @@
 import type { ViewPlan } from '../../../kit/linux/private-view.ts';
+import type { IdMaps } from '../../../proto/gen/longshore/contract/v1/id_maps.ts';
 
 /** What a thread does with the files of one container. It crosses to the thread as it is. */
 export type FilesJob =
@@ -8,6 +9,8 @@ export type FilesJob =
 
 export interface FilesWork {
   view: ViewPlan;
+  /** Of the container; undefined: its users and groups are the host's. */
+  idMaps: IdMaps | undefined;
   job: FilesJob;
 }
 

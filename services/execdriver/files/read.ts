@@ -3,7 +3,9 @@ import type { Found } from '../../../kit/archive/describe.ts';
 import { ifThere, namesIn, openChild, statAt } from '../../../kit/archive/directory.ts';
 import { createDescriber, type Describer, inFrames, packMember } from '../../../kit/archive/pack.ts';
 import { endBlocks } from '../../../kit/archive/tar-writer.ts';
+import { toContainer } from '../../../kit/id-maps.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
+import type { IdMaps } from '../../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { type FilesPath, findPath } from './path.ts';
 
 /** The contract allows 1 MiB; but up to 16 frames queue on each side of the wire when the reader is slow. */
@@ -16,13 +18,29 @@ const maxDepth = 2048;
  * What is at the path, with everything in it, as a tar archive in frames. `isBare`: of a directory only what is
  * in it, named from there on.
  */
-export function readFiles(root: number, path: FilesPath, isBare: boolean): Generator<Buffer<ArrayBuffer>, void> {
-  return inFrames(packed(root, path, isBare), frameSize);
+export function readFiles(
+  root: number,
+  path: FilesPath,
+  isBare: boolean,
+  idMaps: IdMaps | undefined,
+): Generator<Buffer<ArrayBuffer>, void> {
+  return inFrames(packed(root, path, isBare, idMaps), frameSize);
 }
 
-function* packed(root: number, path: FilesPath, isBare: boolean): Generator<Buffer, void> {
-  using found = findPath(root, path);
+/** As the container itself would describe its files. */
+function describerOf(idMaps: IdMaps | undefined): Describer {
   const describe = createDescriber();
+  if (idMaps === undefined) return describe;
+  return (found, path) => {
+    const entry = describe(found, path);
+    if (entry === undefined) return undefined;
+    return { ...entry, uid: toContainer(idMaps.uids, entry.uid), gid: toContainer(idMaps.gids, entry.gid) };
+  };
+}
+
+function* packed(root: number, path: FilesPath, isBare: boolean, idMaps: IdMaps | undefined): Generator<Buffer, void> {
+  using found = findPath(root, path);
+  const describe = describerOf(idMaps);
   if (isBare && found.stats.isDirectory()) yield* packContents(found, '', describe, 0);
   else yield* packTree(found, fromText(path.name), describe, 0);
   yield endBlocks();

@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { ViewPlan } from '../../../kit/linux/private-view.ts';
+import type { IdMaps } from '../../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { errors } from '../errors.ts';
 import type { FilesFailure, FilesJob, FilesWork, FromThread, ToThread } from './job.ts';
 
@@ -12,6 +13,8 @@ export interface FilesRequest {
   container: string;
   view: Omit<ViewPlan, 'workplace'>;
   job: FilesJob;
+  /** Of the container; undefined: its users and groups are the host's. */
+  idMaps?: IdMaps | undefined;
   /** Of a write: the archive. */
   archive?: AsyncIterator<Uint8Array>;
   signal: AbortSignal;
@@ -59,11 +62,11 @@ export function openFilesThreads(options: FilesThreadsOptions): FilesThreads {
   }
 
   return {
-    async *run({ container, view, job, archive, signal }) {
+    async *run({ container, view, job, idMaps, archive, signal }) {
       signal.throwIfAborted();
       const turn = await turnOf(view.root, signal);
       mkdirSync(workplace, { recursive: true, mode: 0o700 });
-      const workerData: FilesWork = { view: { ...view, workplace }, job };
+      const workerData: FilesWork = { view: { ...view, workplace }, job, idMaps };
       // The kernel seam opens descriptors that Node's own bookkeeping knows nothing of.
       const thread = new Worker(new URL('./files-worker.ts', import.meta.url), {
         name: 'container files',

@@ -2,12 +2,14 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import { fromText } from '../../../kit/archive/bytes.ts';
 import { openDirectories } from '../../../kit/archive/directories.ts';
 import { inflate } from '../../../kit/archive/inflate.ts';
-import { createTarReader } from '../../../kit/archive/tar-reader.ts';
+import { createTarReader, type EntrySink } from '../../../kit/archive/tar-reader.ts';
 import { createUnpacker } from '../../../kit/archive/unpacker.ts';
+import { nobody, toHost } from '../../../kit/id-maps.ts';
 import { closeDescriptor, OpenFlag } from '../../../kit/linux/libc.ts';
 import { openInRoot } from '../../../kit/linux/openat2.ts';
 import { viewPath } from '../../../kit/linux/private-view.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
+import type { IdMaps } from '../../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { readUserFiles } from '../spec/root-files.ts';
 import { lookupUser } from '../spec/users.ts';
 import type { FilesJob } from './job.ts';
@@ -33,6 +35,7 @@ export class ReadOnlyPlace extends Error {
 export async function writeFiles(
   root: number,
   { path, keepKinds, owner }: Extract<FilesJob, { kind: 'write' }>,
+  idMaps: IdMaps | undefined,
   archive: AsyncIterable<Buffer>,
 ): Promise<void> {
   const directory = openPlace(root, path);
@@ -41,13 +44,29 @@ export async function writeFiles(
   using unpacker = createUnpacker({
     directories,
     changesRoot: false,
-    ...(owner !== '' && { owner: lookupUser(owner, [], readUserFiles(viewPath)) }),
+    ...(owner !== '' && { owner: onHost(idMaps, lookupUser(owner, [], readUserFiles(viewPath))) }),
     ...(keepKinds && { keepsKinds: { place } }),
   });
-  const reader = createTarReader(unpacker);
+  const reader = createTarReader(idMaps === undefined ? unpacker : mapping(unpacker, idMaps));
   for await (const piece of inflate(archive)) reader.write(piece);
   reader.end();
   unpacker.finish();
+}
+
+/** An id that the container has not got is its `nobody`. */
+function onHost<T extends { uid: number; gid: number }>(idMaps: IdMaps | undefined, owner: T): T {
+  if (idMaps === undefined) return owner;
+  const uid = toHost(idMaps.uids, owner.uid) ?? toHost(idMaps.uids, nobody) ?? owner.uid;
+  const gid = toHost(idMaps.gids, owner.gid) ?? toHost(idMaps.gids, nobody) ?? owner.gid;
+  return { ...owner, uid, gid };
+}
+
+function mapping(sink: EntrySink, idMaps: IdMaps): EntrySink {
+  return {
+    entry: (entry) => sink.entry(onHost(idMaps, entry)),
+    content: (piece) => sink.content(piece),
+    contentEnd: () => sink.contentEnd(),
+  };
 }
 
 function openPlace(root: number, given: string): number {

@@ -36,6 +36,7 @@ const around: Surroundings = {
   initBinary: undefined,
   findInit: (id) => (id === 'other' ? 77 : undefined),
   shm: '',
+  idMaps: undefined,
   appArmorProfile: undefined,
 };
 

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import type { IdMaps, IdRange } from '../../../proto/gen/longshore/contract/v1/id_maps.ts';
 import type { Confinement, ContainerSpec, Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { errors } from '../errors.ts';
 import { capabilitiesFor } from './capabilities.ts';
@@ -27,6 +28,8 @@ export interface Surroundings {
   /** The host's init program; undefined when none was asked for. */
   initBinary: string | undefined;
   findInit: FindInit;
+  /** Of a user namespace that is joined. */
+  idMaps: IdMaps | undefined;
   /** Undefined: this kernel has no AppArmor, and what is asked of it has no effect. */
   appArmorProfile: string | undefined;
   /** Where on the host its /dev/shm is, when others have it too; empty: it gets its own. */
@@ -98,6 +101,7 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
     ...(Object.keys(spec.annotations).length > 0 && { annotations: { ...spec.annotations } }),
     linux: {
       namespaces: namespacesFor(spec, facts.cgroup2, around.findInit),
+      ...(spec.userNamespacePath !== '' && mappingsOf(around.idMaps)),
       cgroupsPath: around.cgroupPath,
       resources: { devices: devices.rules, ...limits },
       devices: devices.devices,
@@ -109,6 +113,15 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
       ...(rootfsPropagation !== undefined && { rootfsPropagation }),
     },
   };
+}
+
+function mappingsOf(maps: IdMaps | undefined) {
+  const mapping = ({ containerId, hostId, count }: IdRange) => ({
+    containerID: containerId,
+    hostID: hostId,
+    size: count,
+  });
+  return { uidMappings: maps?.uids.map(mapping) ?? [], gidMappings: maps?.gids.map(mapping) ?? [] };
 }
 
 function check(spec: ContainerSpec): void {

@@ -8,6 +8,7 @@ export type FindInit = (id: string) => number | undefined;
 /** What a container does not share with the host. A namespace that is not listed is the host's. */
 export function namespacesFor(spec: ContainerSpec, cgroup2: boolean, findInit: FindInit): OciNamespace[] {
   const namespaces: OciNamespace[] = [{ type: 'mount' }];
+  if (spec.userNamespacePath !== '') namespaces.push({ type: 'user', path: spec.userNamespacePath });
   if (spec.networkNamespacePath !== '') namespaces.push({ type: 'network', path: spec.networkNamespacePath });
   if (!isHost('uts_mode', spec.utsMode, [''])) namespaces.push({ type: 'uts' });
   namespaces.push(...shareable('pid', 'pid_mode', spec.pidMode, ['', 'private'], findInit));

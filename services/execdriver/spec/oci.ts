@@ -54,12 +54,14 @@ export interface OciMount {
 }
 
 export interface OciNamespace {
-  type: 'mount' | 'network' | 'uts' | 'pid' | 'ipc' | 'cgroup';
+  type: 'user' | 'mount' | 'network' | 'uts' | 'pid' | 'ipc' | 'cgroup';
   path?: string;
 }
 
 export interface OciLinux {
   namespaces: OciNamespace[];
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
   cgroupsPath: string;
   resources: OciResources;
   devices: OciDevice[];
@@ -69,6 +71,12 @@ export interface OciLinux {
   seccomp?: OciSeccomp;
   rootfsPropagation?: string;
   mountLabel?: string;
+}
+
+export interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
 }
 
 export interface OciDevice {

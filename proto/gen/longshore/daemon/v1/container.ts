@@ -469,6 +469,8 @@ export interface OpenFilesResponse {
   mounts: OpenedMount[];
   /** As configured; empty: root. */
   user: string;
+  /** Its users and groups are others on the host. */
+  mappedIds: boolean;
 }
 
 export interface OpenedMount {
@@ -4326,7 +4328,7 @@ export const OpenFilesRequest: MessageFns<OpenFilesRequest> = {
 };
 
 function createBaseOpenFilesResponse(): OpenFilesResponse {
-  return { containerId: "", rootPath: "", readOnlyRoot: false, mounts: [], user: "" };
+  return { containerId: "", rootPath: "", readOnlyRoot: false, mounts: [], user: "", mappedIds: false };
 }
 
 export const OpenFilesResponse: MessageFns<OpenFilesResponse> = {
@@ -4345,6 +4347,9 @@ export const OpenFilesResponse: MessageFns<OpenFilesResponse> = {
     }
     if (message.user !== "") {
       writer.uint32(42).string(message.user);
+    }
+    if (message.mappedIds !== false) {
+      writer.uint32(48).bool(message.mappedIds);
     }
     return writer;
   },
@@ -4402,6 +4407,14 @@ export const OpenFilesResponse: MessageFns<OpenFilesResponse> = {
             message.user = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.mappedIds = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4424,6 +4437,7 @@ export const OpenFilesResponse: MessageFns<OpenFilesResponse> = {
     message.readOnlyRoot = object.readOnlyRoot ?? false;
     message.mounts = object.mounts?.map((e) => OpenedMount.fromPartial(e)) || [];
     message.user = object.user ?? "";
+    message.mappedIds = object.mappedIds ?? false;
     return message;
   },
 };

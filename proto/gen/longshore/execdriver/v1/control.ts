@@ -5,6 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Fence, Identity } from "../../contract/v1/fence.ts";
+import { IdMaps } from "../../contract/v1/id_maps.ts";
 
 export interface IdentifyRequest {
 }
@@ -27,6 +28,8 @@ export interface InitRequest {
    * cgroups, which are left alone; what else the engine needs is then in a cgroup of its own by that name, below the parent.
    */
   cgroupParent: string;
+  /** Of containers that have a user namespace, and of files in views that say so. */
+  idMaps: IdMaps | undefined;
 }
 
 export interface Runtime {
@@ -158,7 +161,14 @@ export const IdentifyResponse: MessageFns<IdentifyResponse> = {
 };
 
 function createBaseInitRequest(): InitRequest {
-  return { fence: undefined, defaultRuntime: "", runtimes: [], defaultUlimits: [], cgroupParent: "" };
+  return {
+    fence: undefined,
+    defaultRuntime: "",
+    runtimes: [],
+    defaultUlimits: [],
+    cgroupParent: "",
+    idMaps: undefined,
+  };
 }
 
 export const InitRequest: MessageFns<InitRequest> = {
@@ -177,6 +187,9 @@ export const InitRequest: MessageFns<InitRequest> = {
     }
     if (message.cgroupParent !== "") {
       writer.uint32(42).string(message.cgroupParent);
+    }
+    if (message.idMaps !== undefined) {
+      IdMaps.encode(message.idMaps, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -234,6 +247,14 @@ export const InitRequest: MessageFns<InitRequest> = {
             message.cgroupParent = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.idMaps = IdMaps.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -256,6 +277,9 @@ export const InitRequest: MessageFns<InitRequest> = {
     message.runtimes = object.runtimes?.map((e) => Runtime.fromPartial(e)) || [];
     message.defaultUlimits = object.defaultUlimits?.map((e) => Ulimit.fromPartial(e)) || [];
     message.cgroupParent = object.cgroupParent ?? "";
+    message.idMaps = (object.idMaps !== undefined && object.idMaps !== null)
+      ? IdMaps.fromPartial(object.idMaps)
+      : undefined;
     return message;
   },
 };

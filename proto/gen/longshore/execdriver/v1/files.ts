@@ -13,6 +13,8 @@ export interface FilesView {
   rootPath: string;
   readOnlyRoot: boolean;
   mounts: FilesMount[];
+  /** Users and groups in archives are those that the container has, by Init's id maps. */
+  mappedIds: boolean;
 }
 
 export interface FilesMount {
@@ -77,7 +79,7 @@ export interface WriteFilesResponse {
 }
 
 function createBaseFilesView(): FilesView {
-  return { container: "", rootPath: "", readOnlyRoot: false, mounts: [] };
+  return { container: "", rootPath: "", readOnlyRoot: false, mounts: [], mappedIds: false };
 }
 
 export const FilesView: MessageFns<FilesView> = {
@@ -93,6 +95,9 @@ export const FilesView: MessageFns<FilesView> = {
     }
     for (const v of message.mounts) {
       FilesMount.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.mappedIds !== false) {
+      writer.uint32(40).bool(message.mappedIds);
     }
     return writer;
   },
@@ -142,6 +147,14 @@ export const FilesView: MessageFns<FilesView> = {
             message.mounts.push(FilesMount.decode(reader, reader.uint32()));
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.mappedIds = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -163,6 +176,7 @@ export const FilesView: MessageFns<FilesView> = {
     message.rootPath = object.rootPath ?? "";
     message.readOnlyRoot = object.readOnlyRoot ?? false;
     message.mounts = object.mounts?.map((e) => FilesMount.fromPartial(e)) || [];
+    message.mappedIds = object.mappedIds ?? false;
     return message;
   },
 };

@@ -59,6 +59,8 @@ export interface ContainerSpec {
   annotations: { [key: string]: string };
   devices: Device[];
   deviceCgroupRules: string[];
+  /** A user namespace with Init's id maps, to join. Empty: the host's. */
+  userNamespacePath: string;
 }
 
 export interface ContainerSpec_SysctlsEntry {
@@ -224,6 +226,7 @@ function createBaseContainerSpec(): ContainerSpec {
     annotations: {},
     devices: [],
     deviceCgroupRules: [],
+    userNamespacePath: "",
   };
 }
 
@@ -321,6 +324,9 @@ export const ContainerSpec: MessageFns<ContainerSpec> = {
     }
     for (const v of message.deviceCgroupRules) {
       writer.uint32(250).string(v!);
+    }
+    if (message.userNamespacePath !== "") {
+      writer.uint32(258).string(message.userNamespacePath);
     }
     return writer;
   },
@@ -592,6 +598,14 @@ export const ContainerSpec: MessageFns<ContainerSpec> = {
             message.deviceCgroupRules.push(reader.string());
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.userNamespacePath = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -660,6 +674,7 @@ export const ContainerSpec: MessageFns<ContainerSpec> = {
     );
     message.devices = object.devices?.map((e) => Device.fromPartial(e)) || [];
     message.deviceCgroupRules = object.deviceCgroupRules?.map((e) => e) || [];
+    message.userNamespacePath = object.userNamespacePath ?? "";
     return message;
   },
 };

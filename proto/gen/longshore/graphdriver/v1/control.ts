@@ -5,6 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Fence, Identity } from "../../contract/v1/fence.ts";
+import { IdMaps } from "../../contract/v1/id_maps.ts";
 
 export interface IdentifyRequest {
 }
@@ -21,6 +22,11 @@ export interface InitRequest {
   driver: string;
   /** `key=value`, each for the chosen driver. */
   options: string[];
+  /**
+   * Views show files as these have them, unless it is asked otherwise; on the disk they are as in an image. Unset: as they are.
+   * FAILED_PRECONDITION, ID_MAPS_UNSUPPORTED, when the driver, the file system or the kernel can't.
+   */
+  idMaps: IdMaps | undefined;
 }
 
 export interface InitResponse {
@@ -158,7 +164,7 @@ export const IdentifyResponse: MessageFns<IdentifyResponse> = {
 };
 
 function createBaseInitRequest(): InitRequest {
-  return { fence: undefined, driver: "", options: [] };
+  return { fence: undefined, driver: "", options: [], idMaps: undefined };
 }
 
 export const InitRequest: MessageFns<InitRequest> = {
@@ -171,6 +177,9 @@ export const InitRequest: MessageFns<InitRequest> = {
     }
     for (const v of message.options) {
       writer.uint32(26).string(v!);
+    }
+    if (message.idMaps !== undefined) {
+      IdMaps.encode(message.idMaps, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -212,6 +221,14 @@ export const InitRequest: MessageFns<InitRequest> = {
             message.options.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.idMaps = IdMaps.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -232,6 +249,9 @@ export const InitRequest: MessageFns<InitRequest> = {
     message.fence = (object.fence !== undefined && object.fence !== null) ? Fence.fromPartial(object.fence) : undefined;
     message.driver = object.driver ?? "";
     message.options = object.options?.map((e) => e) || [];
+    message.idMaps = (object.idMaps !== undefined && object.idMaps !== null)
+      ? IdMaps.fromPartial(object.idMaps)
+      : undefined;
     return message;
   },
 };

@@ -105,6 +105,8 @@ export interface MountLayerRequest {
   id: string;
   /** Who holds it: a container id. */
   holder: string;
+  /** Without the engine's id maps. What a layer's first holder asks for holds for those who come after him. */
+  hostIds: boolean;
 }
 
 export interface MountLayerResponse {
@@ -1052,7 +1054,7 @@ export const CreateLayerResponse: MessageFns<CreateLayerResponse> = {
 };
 
 function createBaseMountLayerRequest(): MountLayerRequest {
-  return { id: "", holder: "" };
+  return { id: "", holder: "", hostIds: false };
 }
 
 export const MountLayerRequest: MessageFns<MountLayerRequest> = {
@@ -1062,6 +1064,9 @@ export const MountLayerRequest: MessageFns<MountLayerRequest> = {
     }
     if (message.holder !== "") {
       writer.uint32(18).string(message.holder);
+    }
+    if (message.hostIds !== false) {
+      writer.uint32(24).bool(message.hostIds);
     }
     return writer;
   },
@@ -1095,6 +1100,14 @@ export const MountLayerRequest: MessageFns<MountLayerRequest> = {
             message.holder = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hostIds = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1114,6 +1127,7 @@ export const MountLayerRequest: MessageFns<MountLayerRequest> = {
     const message = createBaseMountLayerRequest();
     message.id = object.id ?? "";
     message.holder = object.holder ?? "";
+    message.hostIds = object.hostIds ?? false;
     return message;
   },
 };

@@ -5,6 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Fence, Identity } from "../../contract/v1/fence.ts";
+import { IdMaps } from "../../contract/v1/id_maps.ts";
 
 export interface IdentifyRequest {
 }
@@ -34,6 +35,8 @@ export interface InitRequest {
   dnsServers: string[];
   dnsSearch: string[];
   dnsOptions: string[];
+  /** Namespaces of sandboxes belong to one user namespace with these maps. Unset: to the host's. */
+  idMaps: IdMaps | undefined;
 }
 
 export interface InitResponse {
@@ -45,6 +48,8 @@ export interface InitResponse {
   bridgeIsOurs: boolean;
   /** Things the user should know, one line each. */
   warnings: string[];
+  /** With id maps: where their user namespace is pinned. Absolute. */
+  userNamespacePath: string;
 }
 
 export interface ReconcileSandboxesRequest {
@@ -180,6 +185,7 @@ function createBaseInitRequest(): InitRequest {
     dnsServers: [],
     dnsSearch: [],
     dnsOptions: [],
+    idMaps: undefined,
   };
 }
 
@@ -223,6 +229,9 @@ export const InitRequest: MessageFns<InitRequest> = {
     }
     for (const v of message.dnsOptions) {
       writer.uint32(106).string(v!);
+    }
+    if (message.idMaps !== undefined) {
+      IdMaps.encode(message.idMaps, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -344,6 +353,14 @@ export const InitRequest: MessageFns<InitRequest> = {
             message.dnsOptions.push(reader.string());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.idMaps = IdMaps.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -374,12 +391,15 @@ export const InitRequest: MessageFns<InitRequest> = {
     message.dnsServers = object.dnsServers?.map((e) => e) || [];
     message.dnsSearch = object.dnsSearch?.map((e) => e) || [];
     message.dnsOptions = object.dnsOptions?.map((e) => e) || [];
+    message.idMaps = (object.idMaps !== undefined && object.idMaps !== null)
+      ? IdMaps.fromPartial(object.idMaps)
+      : undefined;
     return message;
   },
 };
 
 function createBaseInitResponse(): InitResponse {
-  return { bridge: "", bridgeAddress: "", bridgeIsOurs: false, warnings: [] };
+  return { bridge: "", bridgeAddress: "", bridgeIsOurs: false, warnings: [], userNamespacePath: "" };
 }
 
 export const InitResponse: MessageFns<InitResponse> = {
@@ -395,6 +415,9 @@ export const InitResponse: MessageFns<InitResponse> = {
     }
     for (const v of message.warnings) {
       writer.uint32(34).string(v!);
+    }
+    if (message.userNamespacePath !== "") {
+      writer.uint32(42).string(message.userNamespacePath);
     }
     return writer;
   },
@@ -444,6 +467,14 @@ export const InitResponse: MessageFns<InitResponse> = {
             message.warnings.push(reader.string());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.userNamespacePath = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -465,6 +496,7 @@ export const InitResponse: MessageFns<InitResponse> = {
     message.bridgeAddress = object.bridgeAddress ?? "";
     message.bridgeIsOurs = object.bridgeIsOurs ?? false;
     message.warnings = object.warnings?.map((e) => e) || [];
+    message.userNamespacePath = object.userNamespacePath ?? "";
     return message;
   },
 };

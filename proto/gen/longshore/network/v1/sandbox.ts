@@ -68,6 +68,8 @@ export interface CreateSandboxRequest {
   extraHosts: HostEntry[];
   /** For messages to people, as `/web`. */
   containerName: string;
+  /** Its namespace belongs to the host's user namespace, whatever Init says. */
+  hostIds: boolean;
 }
 
 export interface PortBinding {
@@ -405,6 +407,7 @@ function createBaseCreateSandboxRequest(): CreateSandboxRequest {
     dnsOptions: [],
     extraHosts: [],
     containerName: "",
+    hostIds: false,
   };
 }
 
@@ -442,6 +445,9 @@ export const CreateSandboxRequest: MessageFns<CreateSandboxRequest> = {
     }
     if (message.containerName !== "") {
       writer.uint32(90).string(message.containerName);
+    }
+    if (message.hostIds !== false) {
+      writer.uint32(96).bool(message.hostIds);
     }
     return writer;
   },
@@ -547,6 +553,14 @@ export const CreateSandboxRequest: MessageFns<CreateSandboxRequest> = {
             message.containerName = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.hostIds = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -575,6 +589,7 @@ export const CreateSandboxRequest: MessageFns<CreateSandboxRequest> = {
     message.dnsOptions = object.dnsOptions?.map((e) => e) || [];
     message.extraHosts = object.extraHosts?.map((e) => HostEntry.fromPartial(e)) || [];
     message.containerName = object.containerName ?? "";
+    message.hostIds = object.hostIds ?? false;
     return message;
   },
 };

@@ -5,6 +5,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Fence, Identity } from "../../contract/v1/fence.ts";
+import { IdMaps } from "../../contract/v1/id_maps.ts";
 
 export interface IdentifyRequest {
 }
@@ -14,7 +15,11 @@ export interface IdentifyResponse {
 }
 
 export interface InitRequest {
-  fence: Fence | undefined;
+  fence:
+    | Fence
+    | undefined;
+  /** A new volume is owned by the root of these. Unset: by the host's. */
+  idMaps: IdMaps | undefined;
 }
 
 export interface InitResponse {
@@ -132,13 +137,16 @@ export const IdentifyResponse: MessageFns<IdentifyResponse> = {
 };
 
 function createBaseInitRequest(): InitRequest {
-  return { fence: undefined };
+  return { fence: undefined, idMaps: undefined };
 }
 
 export const InitRequest: MessageFns<InitRequest> = {
   encode(message: InitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.fence !== undefined) {
       Fence.encode(message.fence, writer.uint32(10).fork()).join();
+    }
+    if (message.idMaps !== undefined) {
+      IdMaps.encode(message.idMaps, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -164,6 +172,14 @@ export const InitRequest: MessageFns<InitRequest> = {
             message.fence = Fence.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.idMaps = IdMaps.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -182,6 +198,9 @@ export const InitRequest: MessageFns<InitRequest> = {
   fromPartial(object: DeepPartial<InitRequest>): InitRequest {
     const message = createBaseInitRequest();
     message.fence = (object.fence !== undefined && object.fence !== null) ? Fence.fromPartial(object.fence) : undefined;
+    message.idMaps = (object.idMaps !== undefined && object.idMaps !== null)
+      ? IdMaps.fromPartial(object.idMaps)
+      : undefined;
     return message;
   },
 };
