@@ -33,7 +33,7 @@ export interface SourceQuery {
 }
 
 const readAsync = promisify(read);
-const blockSize = 256 * 1024;
+const blockSize = 128 * 1024;
 
 export async function openSource(directory: string, query: SourceQuery, signal: AbortSignal): Promise<Source> {
   /** By number. Those that have been read are closed. */
