@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { engineForTests } from './inside.ts';
 
@@ -93,6 +93,11 @@ suite('limits, as the kernel has them', { skip: !isVersion1 && 'reads version 1'
     assert.equal(await at.inspect(name, '{{.HostConfig.CgroupParent}}'), parent);
     await docker('rm', '-f', name);
     assert.equal(existsSync(`/sys/fs/cgroup/memory${parent}/${name}`), false);
+    // The parent is its user's, as with Docker.
+    for (const hierarchy of readdirSync('/sys/fs/cgroup')) {
+      const left = `/sys/fs/cgroup/${hierarchy}${parent}`;
+      if (existsSync(left)) rmdirSync(left);
+    }
   });
 
   test('--ulimit nproc, memory and pids are enforced, not only written', async () => {
