@@ -50,7 +50,6 @@ export function hostConfig(body: Body): HostConfig {
   const log = body.object('LogConfig');
   const [rows, columns] = consoleSize(body);
   body.refuseSet('Cgroup');
-  refuseDeviceRequests(body.objects('DeviceRequests'));
   const isolation = body.text('Isolation');
   if (!['', 'default'].includes(isolation.toLowerCase())) {
     throw new BadRequest(`invalid isolation (${isolation}): linux only supports 'default'`);
@@ -109,17 +108,15 @@ export function hostConfig(body: Body): HostConfig {
     annotations: body.textMap('Annotations'),
     consoleRows: rows,
     consoleColumns: columns,
+    // `--gpus` and CDI names.
+    deviceRequests: body.objects('DeviceRequests').map((each) => ({
+      driver: each.text('Driver'),
+      count: each.integer('Count', int32),
+      deviceIds: each.texts('DeviceIDs'),
+      capabilities: each.textLists('Capabilities').map((values) => ({ values })),
+      options: each.textMap('Options'),
+    })),
   };
-}
-
-/** `--gpus` and CDI names: no driver of such devices is here. */
-function refuseDeviceRequests(requests: readonly Body[]): void {
-  const [request] = requests;
-  if (request === undefined) return;
-  const capabilities = request.textLists('Capabilities').map((all) => `[${all.join(' ')}]`);
-  throw new BadRequest(
-    `could not select device driver ${JSON.stringify(request.text('Driver'))} with capabilities: [${capabilities.join(' ')}]`,
-  );
 }
 
 /** NetworkingConfig.EndpointsConfig. */

@@ -179,7 +179,15 @@ function hostConfigJson(host: HostConfig | undefined): object {
       CgroupPermissions: each.cgroupPermissions,
     })),
     DeviceCgroupRules: orNull(host.deviceCgroupRules),
-    DeviceRequests: null,
+    DeviceRequests: orNull(
+      host.deviceRequests.map((each) => ({
+        Driver: each.driver,
+        Count: each.count,
+        DeviceIDs: orNull(each.deviceIds),
+        Capabilities: each.capabilities.map(({ values }) => values),
+        Options: each.options,
+      })),
+    ),
     ...(host.init !== undefined && { Init: host.init }),
     ...(host.mounts.length > 0 && {
       Mounts: host.mounts.map(mountConfigJson),

@@ -1,4 +1,4 @@
-import { type CodeName, isServiceError } from '../../kit/errors.ts';
+import { type CodeName, isServiceError, messageOf } from '../../kit/errors.ts';
 
 /** What the gateway answers by itself, before or instead of calling an owner. */
 export class Refusal extends Error {
@@ -42,6 +42,8 @@ const reasons: Readonly<Record<string, number>> = {
   COMMAND_NOT_FOUND: 400,
   COMMAND_NOT_EXECUTABLE: 400,
   UNKNOWN_USER: 400,
+  DEVICE_DRIVER_MISSING: 400,
+  BAD_PS_OPTIONS: 400,
   RUNTIME_FAILED: 500,
   PORT_TAKEN: 500,
   NETWORK_DISABLED: 500,
@@ -50,6 +52,16 @@ const reasons: Readonly<Record<string, number>> = {
   // An owner that is up but not told its policy yet.
   NOT_INITIALISED: 503,
 };
+
+/** What goes wrong in `work`, told with Docker's words before it where `isMeant` says so; the status stays. */
+export async function prefixed<T>(prefix: string, work: Promise<T>, isMeant = (_: unknown) => true): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!isMeant(error)) throw error;
+    throw new Refusal(statusOf(error), `${prefix}: ${messageOf(error)}`, { cause: error });
+  }
+}
 
 export function statusOf(error: unknown): number {
   if (error instanceof Refusal) return error.status;

@@ -51,6 +51,7 @@ export function containerService(containers: Containers, records: Records): mess
     removeContainer: once(messages.RemoveContainerRequest, messages.RemoveContainerResponse, containers.remove),
     updateContainer: once(messages.UpdateContainerRequest, messages.UpdateContainerResponse, containers.update),
     pruneContainers: once(messages.PruneContainersRequest, messages.PruneContainersResponse, containers.prune),
+    reportDetach: once(messages.ReportDetachRequest, messages.ReportDetachResponse, containers.reportDetach, 'kill'),
     waitContainer: (request, { signal }) => containers.wait(request, signal),
     getContainer: async (request) => ({ container: await containers.get(request) }),
     async *listContainers(request) {

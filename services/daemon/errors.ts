@@ -40,26 +40,35 @@ export const errors = defineErrors('daemon', {
   },
   badSignal: {
     code: 'INVALID_ARGUMENT',
-    message: (m: { signal: string }) => `Invalid signal: ${m.signal}`,
+    message: (m: { signal: string }) => `invalid signal: ${m.signal}`,
   },
   badFilter: {
     code: 'INVALID_ARGUMENT',
-    message: (m: { field: string; value: string }) => `invalid filter '${m.field}=${m.value}'`,
+    message: (m: { field: string; value: string; problem?: string }) =>
+      `invalid filter '${m.field}=${m.value}'${m.problem === undefined ? '' : `: ${m.problem}`}`,
   },
   containerRunning: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { container: string; name: string; status: string }) =>
-      `cannot remove container "/${m.name}": container is ${m.status}` +
+    message: (m: { container: string; reference: string; status: string }) =>
+      `cannot remove container ${JSON.stringify(m.reference)}: container is ${m.status}` +
       (m.status === 'paused' ? ' and must be unpaused first' : ': stop the container before removing or force remove'),
   },
   containerNotRunning: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { container: string; name?: string; verb?: string }) =>
-      `${m.verb === undefined ? '' : `cannot ${m.verb} container: ${m.name}: `}container ${m.container} is not running`,
+    message: (m: { container: string }) => `container ${m.container} is not running`,
   },
   containerPaused: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { container: string }) => `container ${m.container} is already paused`,
+    message: (m: { container: string }) => `Container ${m.container} is already paused`,
+  },
+  attachPaused: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { container: string }) => `container ${m.container} is paused, unpause the container before attach`,
+  },
+  attachRestarting: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { container: string }) =>
+      `container ${m.container} is restarting, wait until the container is running`,
   },
   execPaused: {
     code: 'FAILED_PRECONDITION',
@@ -67,7 +76,7 @@ export const errors = defineErrors('daemon', {
   },
   containerNotPaused: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { container: string }) => `container ${m.container} is not paused`,
+    message: (m: { container: string }) => `Container ${m.container} is not paused`,
   },
   containerStartPaused: {
     code: 'FAILED_PRECONDITION',
@@ -95,6 +104,27 @@ export const errors = defineErrors('daemon', {
     code: 'FAILED_PRECONDITION',
     message: (m: { child: string; alias: string }) =>
       `Cannot link to a non running container: /${m.child} AS ${m.alias}`,
+  },
+  cannotUpdate: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { container: string; problem: string }) => `Cannot update container ${m.container}: ${m.problem}`,
+  },
+  pruneRunning: {
+    code: 'FAILED_PRECONDITION',
+    message: () => 'a prune operation is already running',
+  },
+  deviceDriverMissing: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { driver: string; capabilities: string }) =>
+      `could not select device driver ${JSON.stringify(m.driver)} with capabilities: ${m.capabilities}`,
+  },
+  linkIsName: {
+    code: 'FAILED_PRECONDITION',
+    message: (_: { path: string }) => 'Conflict, cannot remove the default link name of the container',
+  },
+  linkWithoutParent: {
+    code: 'NOT_FOUND',
+    message: (m: { parent: string; path: string }) => `Cannot get parent ${m.parent} for link name ${m.path}`,
   },
   stopping: {
     code: 'UNAVAILABLE',

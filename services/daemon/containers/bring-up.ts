@@ -37,6 +37,7 @@ export async function bringUp(lifecycle: Lifecycle, record: ContainerRecord): Pr
   let rootPath = '';
   const { facts } = lifecycle.engine;
   const hostIds = hasHostIds(record, facts);
+  checkDevices(record);
   checkJoined(lifecycle, record);
   const joining = joinNetwork(lifecycle, record);
 
@@ -90,6 +91,14 @@ async function mountVolume(
     noCopy: containerRoot === '',
   };
   return (await insist((options) => volumes.mountVolume(request, options))).path;
+}
+
+/** No driver of devices by what they can do is here. */
+function checkDevices({ hostConfig }: ContainerRecord): void {
+  const request = hostConfig.deviceRequests[0];
+  if (request === undefined) return;
+  const capabilities = request.capabilities.map(({ values }) => `[${values.join(' ')}]`);
+  throw errors.deviceDriverMissing({ driver: request.driver, capabilities: `[${capabilities.join(' ')}]` });
 }
 
 /** Whose namespaces are to be shared is there; that he runs is for the exec driver to see. */

@@ -19,6 +19,8 @@ import type {
   RemoveContainerResponse,
   RenameContainerRequest,
   RenameContainerResponse,
+  ReportDetachRequest,
+  ReportDetachResponse,
   RestartContainerRequest,
   RestartContainerResponse,
   StartContainerRequest,
@@ -39,7 +41,8 @@ import { openHealthMonitors } from './health/monitors.ts';
 import { measure, toContainer } from './inspect.ts';
 import { killContainer } from './kill.ts';
 import { createClock, type Lifecycle } from './lifecycle.ts';
-import { listContainers, openStream } from './list.ts';
+import { withLinks } from './linked.ts';
+import { listContainers, openStream, reportDetach } from './list.ts';
 import { openFiles } from './open-files.ts';
 import { pauseContainer, unpauseContainer } from './pause.ts';
 import { type ProcessWatch, watchProcesses } from './process-watch.ts';
@@ -79,6 +82,7 @@ export interface Containers {
   get(request: GetContainerRequest): Promise<Container>;
   list(request: ListContainersRequest): AsyncIterable<Container>;
   openStream(request: OpenStreamRequest): OpenStreamResponse;
+  reportDetach: Verb<ReportDetachRequest, ReportDetachResponse>;
   openFiles(request: OpenFilesRequest, signal: AbortSignal): AsyncIterable<OpenFilesResponse>;
   /** The records as they are now, oldest first. */
   records(): ContainerRecord[];
@@ -140,10 +144,11 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>, c
     async get({ container, withSize }) {
       const record = lifecycle.repository.find(container);
       const sizes = withSize ? await measure(lifecycle, record) : undefined;
-      return toContainer(record, lifecycle.health.of(record), sizes);
+      return toContainer(withLinks(lifecycle, record), lifecycle.health.of(record), sizes);
     },
     list: (request) => listContainers(lifecycle, request),
     openStream: (request) => openStream(lifecycle, request),
+    reportDetach: async (request, commit) => reportDetach(lifecycle, request, commit),
     openFiles: (request, signal) => openFiles(lifecycle, request, signal),
     records: () => lifecycle.repository.all(),
     watching() {

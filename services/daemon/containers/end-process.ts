@@ -38,10 +38,14 @@ export async function killAndWait(lifecycle: Lifecycle, record: ContainerRecord)
 /** A signal that is meant to end a process; one that is paused has to be thawed to take it. */
 async function deliver(lifecycle: Lifecycle, record: ContainerRecord, signal: number): Promise<void> {
   const isThere = await sendSignal(lifecycle, record, signal);
-  if (!isThere || record.status !== 'paused') return;
+  if (isThere && record.status === 'paused') await thaw(lifecycle, record.id);
+}
+
+/** Lets the processes of a paused container go on, if there still are any. */
+export async function thaw(lifecycle: Lifecycle, id: string): Promise<void> {
   const { processes } = lifecycle.engine.clients.execdriver;
   try {
-    await insist((options) => processes.resumeContainer({ id: record.id }, options));
+    await insist((options) => processes.resumeContainer({ id }, options));
   } catch (error) {
     // It has gone between the two calls.
     if (!isServiceError(error, 'NOT_RUNNING')) throw error;
@@ -80,8 +84,11 @@ function exitOf(lifecycle: Lifecycle, record: ContainerRecord): Promise<unknown>
   return lifecycle.waits.nextExit(record.id);
 }
 
+/** Longer than a timer can be set for is longer than anyone waits. */
+const longestS = Math.floor((2 ** 31 - 1) / 1000);
+
 async function within(gone: Promise<unknown>, seconds: number): Promise<boolean> {
-  if (seconds < 0) {
+  if (seconds < 0 || seconds > longestS) {
     await gone;
     return true;
   }

@@ -11,12 +11,20 @@ type Test = (record: ContainerRecord) => boolean;
 
 /** What `ps` shows for a status: Docker has no words for ours in between. */
 const shownAs: { readonly [status in Status]?: Status } = { starting: 'created', stopping: 'running' };
-const knownStatuses = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
+const knownStatuses = ['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead'];
+
+const knownHealths = ['none', 'starting', 'healthy', 'unhealthy'];
 
 /** Docker's rules: within one key any value may match, and all keys must; of labels all must. BAD_FILTER. */
 export async function containerFilter(lifecycle: Lifecycle, filter: ContainerFilter): Promise<Test> {
-  for (const value of filter.statuses) {
-    if (!knownStatuses.includes(value)) throw errors.badFilter({ field: 'status', value });
+  for (const [field, what, values, known] of [
+    ['status', 'state', filter.statuses, knownStatuses],
+    ['health', 'health', filter.healths, knownHealths],
+  ] as const) {
+    const value = values.find((each) => !known.includes(each));
+    if (value === undefined) continue;
+    const problem = `invalid value for ${what} (${value}): must be one of ${known.join(', ')}`;
+    throw errors.badFilter({ field, value, problem });
   }
   const isDescendant = filter.ancestors.length === 0 ? undefined : await ancestry(lifecycle, filter.ancestors);
   const find = lifecycle.repository.find;
@@ -47,17 +55,18 @@ export async function containerFilter(lifecycle: Lifecycle, filter: ContainerFil
     any(filter.volumes.map((volume) => (record) => mounts(record, volume))),
     any(filter.networks.map((network) => (record) => isAttached(record, network))),
     any(
-      filter.published.map(portRange).map(
+      filter.published.map(portRange('publish')).map(
         (range) =>
           ({ network }) =>
-            network.ports.some(({ containerPort, protocol }) => isWithin(range, containerPort, protocol)),
+            network.ports.some(({ hostPort, protocol }) => isWithin(range, hostPort, protocol)),
       ),
     ),
     any(
-      filter.exposed.map(portRange).map(
+      filter.exposed.map(portRange('expose')).map(
         (range) =>
-          ({ config }) =>
-            config.exposedPorts.map(parsePort).some(({ port, protocol }) => isWithin(range, port, protocol)),
+          ({ config, network }) =>
+            config.exposedPorts.map(parsePort).some(({ port, protocol }) => isWithin(range, port, protocol)) ||
+            network.ports.some(({ containerPort, protocol }) => isWithin(range, containerPort, protocol)),
       ),
     ),
     any(filter.healths.map((wanted) => (record) => (lifecycle.health.of(record)?.status ?? 'none') === wanted)),
@@ -94,10 +103,12 @@ interface PortRange {
 }
 
 /** `80`, `80/tcp`, `8000-8010/udp`. */
-function portRange(text: string): PortRange {
-  const [, first = '', last = '', protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
-  if (first === '') throw errors.badFilter({ field: 'port', value: text });
-  return { first: Number(first), last: Number(last || first), protocol };
+function portRange(field: 'publish' | 'expose'): (text: string) => PortRange {
+  return (text) => {
+    const [, first = '', last = '', protocol = 'tcp'] = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
+    if (first === '') throw errors.badFilter({ field, value: text });
+    return { first: Number(first), last: Number(last || first), protocol };
+  };
 }
 
 function isWithin({ first, last, protocol }: PortRange, port: number, ofProtocol: string): boolean {

@@ -1,8 +1,9 @@
 import { Outcome } from '../../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { KillContainerRequest, KillContainerResponse } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { errors } from '../errors.ts';
-import { killAndWait, sendSignal } from './end-process.ts';
+import { killAndWait, sendSignal, thaw } from './end-process.ts';
 import { type Lifecycle, present } from './lifecycle.ts';
+import { thawed } from './pause.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
 import { release } from './release.ts';
 import type { Commit } from './repository.ts';
@@ -35,8 +36,16 @@ export async function killContainer(
     if (ended !== undefined) await release(lifecycle, ended);
   } else if (!(await sendSignal(lifecycle, record, signal))) {
     throw notRunning(record);
+  } else if (record.status === 'paused' && isTakenAtOnce(record, signal)) {
+    await thaw(lifecycle, id);
+    thawed(lifecycle, id);
   }
   return done;
+}
+
+/** As in Docker a paused container is thawed for a signal that may end it: any, where it names none for that. */
+function isTakenAtOnce({ config }: ContainerRecord, signal: number): boolean {
+  return config.stopSignal === '' || signal === signalNumber(config.stopSignal);
 }
 
 /** After a signal that asks it to end, a restart policy leaves it alone. */
@@ -45,5 +54,5 @@ function isAnEnd(record: ContainerRecord, signal: number): boolean {
 }
 
 function notRunning(record: ContainerRecord) {
-  return errors.containerNotRunning({ container: record.id, name: record.name, verb: 'kill' });
+  return errors.containerNotRunning({ container: record.id });
 }

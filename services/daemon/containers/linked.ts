@@ -33,6 +33,17 @@ export function linkedContainers(lifecycle: Lifecycle, record: ContainerRecord):
   });
 }
 
+/** A container as it is shown: its links as they are now, `/child:/parent/alias`, after renames and removals too. */
+export function withLinks({ repository, engine }: Lifecycle, record: ContainerRecord): ContainerRecord {
+  const { hostConfig, name } = record;
+  if (hostConfig.links.length === 0) return record;
+  const links = engine.links.children(`/${name}`, 0).flatMap(({ entity, path }) => {
+    const child = repository.get(entity);
+    return child === undefined ? [] : [`/${child.name}:${path}`];
+  });
+  return { ...record, hostConfig: { ...hostConfig, links } };
+}
+
 /** Lines of /etc/hosts. */
 export function linkedHosts(linked: readonly LinkedContainer[]): HostEntry[] {
   return linked.map(({ alias, child, address }) => ({

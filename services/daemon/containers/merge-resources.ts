@@ -1,18 +1,23 @@
 import { ContainerResources } from '../../../proto/gen/longshore/daemon/v1/config.ts';
 import { errors } from '../errors.ts';
 
-const refuse = (field: string, problem: string) => errors.badConfig({ field: `resources.${field}`, problem });
-
-/** Limits with those that are asked for in the place of the old; 0 and empty ask for nothing. BAD_CONFIG, in Docker's words. */
-export function mergeResources(old: ContainerResources, asked: ContainerResources | undefined): ContainerResources {
+/** Limits with those that are asked for in the place of the old; 0 and empty ask for nothing. CANNOT_UPDATE, in Docker's words. */
+export function mergeResources(
+  container: string,
+  old: ContainerResources,
+  asked: ContainerResources | undefined,
+): ContainerResources {
   if (asked === undefined) return old;
-  if (asked.nanoCpus > 0 && old.cpuPeriod > 0) throw conflict('nano_cpus', 'Nano CPUs', 'CPU Period');
-  if (asked.nanoCpus > 0 && old.cpuQuota > 0) throw conflict('nano_cpus', 'Nano CPUs', 'CPU Quota');
-  if (asked.cpuPeriod > 0 && old.nanoCpus > 0) throw conflict('cpu_period', 'CPU Period', 'NanoCPUs');
-  if (asked.cpuQuota > 0 && old.nanoCpus > 0) throw conflict('cpu_quota', 'CPU Quota', 'NanoCPUs');
+  const refuse = (problem: string) => errors.cannotUpdate({ container, problem });
+  const conflict = (wanted: string, present: string) =>
+    refuse(`Conflicting options: ${wanted} cannot be updated as ${present} has already been set`);
+  if (asked.nanoCpus > 0 && old.cpuPeriod > 0) throw conflict('Nano CPUs', 'CPU Period');
+  if (asked.nanoCpus > 0 && old.cpuQuota > 0) throw conflict('Nano CPUs', 'CPU Quota');
+  if (asked.cpuPeriod > 0 && old.nanoCpus > 0) throw conflict('CPU Period', 'NanoCPUs');
+  if (asked.cpuQuota > 0 && old.nanoCpus > 0) throw conflict('CPU Quota', 'NanoCPUs');
   if (asked.memory > 0 && old.memorySwap > 0 && asked.memory > old.memorySwap && asked.memorySwap === 0) {
     const advice = 'update the memoryswap at the same time';
-    throw refuse('memory', `Memory limit should be smaller than already set memoryswap limit, ${advice}`);
+    throw refuse(`Memory limit should be smaller than already set memoryswap limit, ${advice}`);
   }
   return {
     ...old,
@@ -27,6 +32,8 @@ export function mergeResources(old: ContainerResources, asked: ContainerResource
     cpusetMems: asked.cpusetMems || old.cpusetMems,
     pidsLimit: asked.pidsLimit ?? old.pidsLimit,
     blkioWeight: asked.blkioWeight || old.blkioWeight,
+    cpuRealtimePeriod: asked.cpuRealtimePeriod || old.cpuRealtimePeriod,
+    cpuRealtimeRuntime: asked.cpuRealtimeRuntime || old.cpuRealtimeRuntime,
   };
 }
 
@@ -43,9 +50,9 @@ export function onlyAsked(now: ContainerResources, asked: ContainerResources): C
     ...(asked.cpusetMems !== '' && { cpusetMems: now.cpusetMems }),
     ...(asked.pidsLimit !== undefined && { pidsLimit: now.pidsLimit }),
     ...(asked.blkioWeight !== 0 && { blkioWeight: now.blkioWeight }),
+    ...((asked.cpuRealtimePeriod !== 0 || asked.cpuRealtimeRuntime !== 0) && {
+      cpuRealtimePeriod: now.cpuRealtimePeriod,
+      cpuRealtimeRuntime: now.cpuRealtimeRuntime,
+    }),
   };
-}
-
-function conflict(field: string, wanted: string, present: string) {
-  return refuse(field, `Conflicting options: ${wanted} cannot be updated as ${present} has already been set`);
 }

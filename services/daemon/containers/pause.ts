@@ -42,6 +42,16 @@ export function unpauseContainer(
   });
 }
 
+/** It was thawed for a signal, and may have survived it. */
+export function thawed(lifecycle: Lifecycle, id: string): void {
+  const record = lifecycle.repository.get(id);
+  if (record?.status !== 'paused') return;
+  lifecycle.repository.apply({
+    put: [{ ...record, status: 'running' }],
+    events: [containerEvent(record, 'unpause', lifecycle.now())],
+  });
+}
+
 function settle(
   lifecycle: Lifecycle,
   id: string,

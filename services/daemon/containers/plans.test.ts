@@ -223,7 +223,7 @@ test('security options', () => {
 test('signals by name, with or without SIG, and by number', () => {
   assert.deepEqual(['9', 'kill', 'SIGKILL', 'RTMIN+3', 'SIGRTMAX', '64'].map(signalNumber), [9, 9, 9, 37, 64, 64]);
   for (const bad of ['0', '65', 'NOPE', 'SIGRTMIN+31', '-1'])
-    assert.throws(() => signalNumber(bad), { message: `Invalid signal: ${bad}` });
+    assert.throws(() => signalNumber(bad), { message: `invalid signal: ${bad}` });
 });
 
 test('resources that cannot be are refused; those that the kernel lacks are left out with a warning', () => {

@@ -3,14 +3,27 @@ import type {
   PruneContainersRequest,
   PruneContainersResponse,
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import { errors } from '../errors.ts';
 import { hasLabel } from '../events/filter.ts';
-import type { Lifecycle } from './lifecycle.ts';
+import { joined, type Lifecycle } from './lifecycle.ts';
 import type { ContainerRecord } from './record.ts';
 import { removeNow } from './remove.ts';
 import type { Commit } from './repository.ts';
 
 /** Removes what does not run; not its volumes. */
 export async function pruneContainers(
+  lifecycle: Lifecycle,
+  request: PruneContainersRequest,
+  commit: (outcome: PruneContainersResponse) => Commit<PruneContainersResponse>,
+): Promise<PruneContainersResponse> {
+  if (lifecycle.underWay.has(pruning)) throw errors.pruneRunning();
+  return joined(lifecycle, pruning, () => prune(lifecycle, request, commit));
+}
+
+/** The name of the work. */
+const pruning = 'prune';
+
+async function prune(
   lifecycle: Lifecycle,
   request: PruneContainersRequest,
   commit: (outcome: PruneContainersResponse) => Commit<PruneContainersResponse>,

@@ -25,6 +25,7 @@ export async function removeContainer(
   const { repository, queue, underWay } = lifecycle;
   const done = { outcome: Outcome.OUTCOME_DONE };
   const absent = { outcome: Outcome.OUTCOME_ABSENT };
+  if (request.removeLink) return removeLink(lifecycle, request.container, commit);
   const record = findOrNot(lifecycle, request.container);
   if (record === undefined) return absent;
   const { id } = record;
@@ -40,11 +41,28 @@ export async function removeContainer(
     if (now === undefined) return absent;
     if (!request.force && isRunning(now)) {
       const status = now.status === 'stopping' ? 'running' : now.status;
-      throw errors.containerRunning({ container: id, name: now.name, status });
+      throw errors.containerRunning({ container: id, reference: request.container, status });
     }
     await removeNow(lifecycle, now, request.removeVolumes, commit(done));
     return done;
   });
+}
+
+/** Takes away the link at `parent/alias`; the containers stay. */
+function removeLink(
+  { repository, engine, now }: Lifecycle,
+  reference: string,
+  commit: (outcome: RemoveContainerResponse) => Commit<RemoveContainerResponse>,
+): RemoveContainerResponse {
+  const path = `/${reference.replace(/^\//, '')}`;
+  const parent = path.slice(0, path.lastIndexOf('/'));
+  if (parent === '') throw errors.linkIsName({ path });
+  const holder = repository.byName(parent.slice(1));
+  if (holder === undefined) throw errors.linkWithoutParent({ parent, path });
+  if (engine.links.get(path) === undefined) return { outcome: Outcome.OUTCOME_ABSENT };
+  engine.links.delete(path);
+  const event = containerEvent(holder, 'update', now());
+  return repository.apply({ events: [event] }, commit({ outcome: Outcome.OUTCOME_DONE }));
 }
 
 function findOrNot(lifecycle: Lifecycle, reference: string): ContainerRecord | undefined {

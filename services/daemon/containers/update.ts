@@ -70,16 +70,16 @@ export async function finishUpdate(lifecycle: Lifecycle, { id, hostConfig }: Con
 
 function updated(
   { engine }: Lifecycle,
-  { hostConfig }: ContainerRecord,
+  { id, hostConfig }: ContainerRecord,
   { resources: asked, restartPolicy }: UpdateContainerRequest,
 ): { hostConfig: HostConfig; warnings: string[] } {
-  const merged = mergeResources(hostConfig.resources ?? ContainerResources.create(), asked);
+  const merged = mergeResources(id, hostConfig.resources ?? ContainerResources.create(), asked);
   const { resources, warnings } = checkResources({ ...hostConfig, resources: merged }, engine.facts.host, true);
   const changed = { ...hostConfig, resources };
   if (restartPolicy === undefined || restartPolicy.name === '') return { hostConfig: changed, warnings };
   if (hostConfig.autoRemove && restartPolicy.name !== 'no') {
     const problem = 'Restart policy cannot be updated because AutoRemove is enabled for the container';
-    throw errors.badConfig({ field: 'restart_policy', problem });
+    throw errors.cannotUpdate({ container: id, problem });
   }
   const withPolicy = { ...changed, restartPolicy };
   checkRestartPolicy(withPolicy);

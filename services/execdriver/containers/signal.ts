@@ -16,7 +16,7 @@ export function signalMarked({ pid, startTime }: ProcessMark, signal: number): b
 
 export function checkSignal(signal: number): void {
   if (Number.isInteger(signal) && signal >= 0 && signal <= largest) return;
-  throw errors.badSpec({ field: 'signal', detail: `Invalid signal: ${signal}` });
+  throw errors.badSpec({ field: 'signal', detail: `invalid signal: ${signal}` });
 }
 
 function isSignalName(name: string | undefined): name is NodeJS.Signals {

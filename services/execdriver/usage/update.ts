@@ -1,7 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { messageOf } from '../../../kit/errors.ts';
 import type { Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
+import { reserveRealtime } from '../cgroups/realtime.ts';
 import { errors } from '../errors.ts';
 import { resourcesFor } from '../spec/resources.ts';
 
@@ -18,6 +20,10 @@ export function updateResources(
   wanted: Resources,
   host: { countsSwap: boolean; weighsBlockDevices: boolean },
 ): void {
+  reserveRealtime(hierarchies, dirname(cgroup), {
+    runtime: wanted.cpuRealtimeRuntime,
+    period: wanted.cpuRealtimePeriod,
+  });
   const limits = resourcesFor(wanted, host);
   const isUnified = hierarchies.layout === 'v2';
   for (const { controller, file, value } of isUnified ? settingsOfVersion2(limits) : settingsOfVersion1(limits)) {
@@ -45,6 +51,8 @@ function settingsOfVersion1({ memory, cpu, pids, blockIO }: Limits): Setting[] {
     ['cpu', 'cpu.shares', cpu?.shares],
     ['cpu', 'cpu.cfs_period_us', cpu?.period],
     ['cpu', 'cpu.cfs_quota_us', cpu?.quota],
+    ['cpu', 'cpu.rt_period_us', cpu?.realtimePeriod],
+    ['cpu', 'cpu.rt_runtime_us', cpu?.realtimeRuntime],
     ['cpuset', 'cpuset.cpus', cpu?.cpus],
     ['cpuset', 'cpuset.mems', cpu?.mems],
     ['pids', 'pids.max', pids && countOrMax(pids.limit)],

@@ -102,6 +102,7 @@ export interface HostConfig {
   /** Rows and columns of the terminal at the start; 0: unknown. */
   consoleRows: number;
   consoleColumns: number;
+  deviceRequests: DeviceRequest[];
 }
 
 export interface HostConfig_TmpfsEntry {
@@ -221,6 +222,22 @@ export interface LogDriverConfig {
 }
 
 export interface LogDriverConfig_ConfigEntry {
+  key: string;
+  value: string;
+}
+
+/** Devices by what they can do. No driver for such is here: a container that asks for some is made, and its start is refused. */
+export interface DeviceRequest {
+  driver: string;
+  /** -1: all. */
+  count: number;
+  deviceIds: string[];
+  /** One of these lists, all of it. */
+  capabilities: StringList[];
+  options: { [key: string]: string };
+}
+
+export interface DeviceRequest_OptionsEntry {
   key: string;
   value: string;
 }
@@ -902,6 +919,7 @@ function createBaseHostConfig(): HostConfig {
     annotations: {},
     consoleRows: 0,
     consoleColumns: 0,
+    deviceRequests: [],
   };
 }
 
@@ -1032,6 +1050,9 @@ export const HostConfig: MessageFns<HostConfig> = {
     }
     if (message.consoleColumns !== 0) {
       writer.uint32(336).uint32(message.consoleColumns);
+    }
+    for (const v of message.deviceRequests) {
+      DeviceRequest.encode(v!, writer.uint32(346).fork()).join();
     }
     return writer;
   },
@@ -1400,6 +1421,14 @@ export const HostConfig: MessageFns<HostConfig> = {
             message.consoleColumns = reader.uint32();
             continue;
           }
+          case 43: {
+            if (tag !== 346) {
+              break;
+            }
+
+            message.deviceRequests.push(DeviceRequest.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1509,6 +1538,7 @@ export const HostConfig: MessageFns<HostConfig> = {
     );
     message.consoleRows = object.consoleRows ?? 0;
     message.consoleColumns = object.consoleColumns ?? 0;
+    message.deviceRequests = object.deviceRequests?.map((e) => DeviceRequest.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3064,6 +3094,187 @@ export const LogDriverConfig_ConfigEntry: MessageFns<LogDriverConfig_ConfigEntry
   },
   fromPartial(object: DeepPartial<LogDriverConfig_ConfigEntry>): LogDriverConfig_ConfigEntry {
     const message = createBaseLogDriverConfig_ConfigEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseDeviceRequest(): DeviceRequest {
+  return { driver: "", count: 0, deviceIds: [], capabilities: [], options: {} };
+}
+
+export const DeviceRequest: MessageFns<DeviceRequest> = {
+  encode(message: DeviceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.driver !== "") {
+      writer.uint32(10).string(message.driver);
+    }
+    if (message.count !== 0) {
+      writer.uint32(16).int32(message.count);
+    }
+    for (const v of message.deviceIds) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.capabilities) {
+      StringList.encode(v!, writer.uint32(34).fork()).join();
+    }
+    globalThis.Object.entries(message.options).forEach(([key, value]: [string, string]) => {
+      DeviceRequest_OptionsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.driver = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.count = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deviceIds.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.capabilities.push(StringList.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = DeviceRequest_OptionsEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.options[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceRequest>): DeviceRequest {
+    return DeviceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceRequest>): DeviceRequest {
+    const message = createBaseDeviceRequest();
+    message.driver = object.driver ?? "";
+    message.count = object.count ?? 0;
+    message.deviceIds = object.deviceIds?.map((e) => e) || [];
+    message.capabilities = object.capabilities?.map((e) => StringList.fromPartial(e)) || [];
+    message.options = (globalThis.Object.entries(object.options ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseDeviceRequest_OptionsEntry(): DeviceRequest_OptionsEntry {
+  return { key: "", value: "" };
+}
+
+export const DeviceRequest_OptionsEntry: MessageFns<DeviceRequest_OptionsEntry> = {
+  encode(message: DeviceRequest_OptionsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceRequest_OptionsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceRequest_OptionsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceRequest_OptionsEntry>): DeviceRequest_OptionsEntry {
+    return DeviceRequest_OptionsEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceRequest_OptionsEntry>): DeviceRequest_OptionsEntry {
+    const message = createBaseDeviceRequest_OptionsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;

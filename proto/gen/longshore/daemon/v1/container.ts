@@ -75,12 +75,16 @@ export namespace WaitCondition {
 /** What the stream is for. */
 export const StreamPurpose = {
   STREAM_PURPOSE_UNSPECIFIED: 0,
-  /** STREAM_PURPOSE_ATTACH - Standard input and output: the event `attach` is recorded. */
+  /** STREAM_PURPOSE_ATTACH - Standard input and output: the event `attach` is recorded. CONTAINER_RESTARTING, or ATTACH_PAUSED when it is paused. */
   STREAM_PURPOSE_ATTACH: 1,
   /** STREAM_PURPOSE_EXEC - A further process in it: CONTAINER_NOT_RUNNING, CONTAINER_RESTARTING or EXEC_PAUSED when it can't have one now. */
   STREAM_PURPOSE_EXEC: 2,
   /** STREAM_PURPOSE_USAGE - What it uses, or its processes: CONTAINER_NOT_RUNNING or CONTAINER_RESTARTING when it has none. */
   STREAM_PURPOSE_USAGE: 3,
+  /** STREAM_PURPOSE_RESIZE - Another size of its terminal, which goes with the request: the event `resize` is recorded. CONTAINER_NOT_RUNNING. */
+  STREAM_PURPOSE_RESIZE: 4,
+  /** STREAM_PURPOSE_TOP - Its processes, as for USAGE: the event `top` is recorded. */
+  STREAM_PURPOSE_TOP: 5,
 } as const;
 
 export type StreamPurpose = typeof StreamPurpose[keyof typeof StreamPurpose];
@@ -90,6 +94,8 @@ export namespace StreamPurpose {
   export type STREAM_PURPOSE_ATTACH = typeof StreamPurpose.STREAM_PURPOSE_ATTACH;
   export type STREAM_PURPOSE_EXEC = typeof StreamPurpose.STREAM_PURPOSE_EXEC;
   export type STREAM_PURPOSE_USAGE = typeof StreamPurpose.STREAM_PURPOSE_USAGE;
+  export type STREAM_PURPOSE_RESIZE = typeof StreamPurpose.STREAM_PURPOSE_RESIZE;
+  export type STREAM_PURPOSE_TOP = typeof StreamPurpose.STREAM_PURPOSE_TOP;
 }
 
 /** What the files are wanted for. */
@@ -343,6 +349,11 @@ export interface RemoveContainerRequest {
   force: boolean;
   /** Its anonymous volumes go too. */
   removeVolumes: boolean;
+  /**
+   * Not a container goes but the link whose path `container` is, `parent/alias`: it is no longer in the parent's environment
+   * and hosts, from its next start on. ABSENT when there is no such link; INVALID_ARGUMENT, BAD_CONFIG when it is a name alone.
+   */
+  removeLink?: boolean | undefined;
 }
 
 export interface RemoveContainerResponse {
@@ -433,6 +444,18 @@ export interface PruneContainersResponse {
 export interface OpenStreamRequest {
   container: string;
   purpose: StreamPurpose;
+  /** Of the terminal, with RESIZE. */
+  rows?: number | undefined;
+  columns?: number | undefined;
+}
+
+export interface ReportDetachRequest {
+  container: string;
+  /** Empty: of the container itself. */
+  execId: string;
+}
+
+export interface ReportDetachResponse {
 }
 
 export interface OpenStreamResponse {
@@ -2946,7 +2969,7 @@ export const UpdateContainerResponse: MessageFns<UpdateContainerResponse> = {
 };
 
 function createBaseRemoveContainerRequest(): RemoveContainerRequest {
-  return { container: "", force: false, removeVolumes: false };
+  return { container: "", force: false, removeVolumes: false, removeLink: undefined };
 }
 
 export const RemoveContainerRequest: MessageFns<RemoveContainerRequest> = {
@@ -2959,6 +2982,9 @@ export const RemoveContainerRequest: MessageFns<RemoveContainerRequest> = {
     }
     if (message.removeVolumes !== false) {
       writer.uint32(24).bool(message.removeVolumes);
+    }
+    if (message.removeLink !== undefined) {
+      writer.uint32(32).bool(message.removeLink);
     }
     return writer;
   },
@@ -3000,6 +3026,14 @@ export const RemoveContainerRequest: MessageFns<RemoveContainerRequest> = {
             message.removeVolumes = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.removeLink = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3020,6 +3054,7 @@ export const RemoveContainerRequest: MessageFns<RemoveContainerRequest> = {
     message.container = object.container ?? "";
     message.force = object.force ?? false;
     message.removeVolumes = object.removeVolumes ?? false;
+    message.removeLink = object.removeLink ?? undefined;
     return message;
   },
 };
@@ -3942,7 +3977,7 @@ export const PruneContainersResponse: MessageFns<PruneContainersResponse> = {
 };
 
 function createBaseOpenStreamRequest(): OpenStreamRequest {
-  return { container: "", purpose: 0 };
+  return { container: "", purpose: 0, rows: undefined, columns: undefined };
 }
 
 export const OpenStreamRequest: MessageFns<OpenStreamRequest> = {
@@ -3952,6 +3987,12 @@ export const OpenStreamRequest: MessageFns<OpenStreamRequest> = {
     }
     if (message.purpose !== 0) {
       writer.uint32(16).int32(message.purpose);
+    }
+    if (message.rows !== undefined) {
+      writer.uint32(24).uint32(message.rows);
+    }
+    if (message.columns !== undefined) {
+      writer.uint32(32).uint32(message.columns);
     }
     return writer;
   },
@@ -3985,6 +4026,22 @@ export const OpenStreamRequest: MessageFns<OpenStreamRequest> = {
             message.purpose = reader.int32() as any;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.rows = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.columns = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4004,6 +4061,118 @@ export const OpenStreamRequest: MessageFns<OpenStreamRequest> = {
     const message = createBaseOpenStreamRequest();
     message.container = object.container ?? "";
     message.purpose = object.purpose ?? 0;
+    message.rows = object.rows ?? undefined;
+    message.columns = object.columns ?? undefined;
+    return message;
+  },
+};
+
+function createBaseReportDetachRequest(): ReportDetachRequest {
+  return { container: "", execId: "" };
+}
+
+export const ReportDetachRequest: MessageFns<ReportDetachRequest> = {
+  encode(message: ReportDetachRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.container !== "") {
+      writer.uint32(10).string(message.container);
+    }
+    if (message.execId !== "") {
+      writer.uint32(18).string(message.execId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportDetachRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportDetachRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.container = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.execId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportDetachRequest>): ReportDetachRequest {
+    return ReportDetachRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportDetachRequest>): ReportDetachRequest {
+    const message = createBaseReportDetachRequest();
+    message.container = object.container ?? "";
+    message.execId = object.execId ?? "";
+    return message;
+  },
+};
+
+function createBaseReportDetachResponse(): ReportDetachResponse {
+  return {};
+}
+
+export const ReportDetachResponse: MessageFns<ReportDetachResponse> = {
+  encode(_: ReportDetachResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportDetachResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportDetachResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportDetachResponse>): ReportDetachResponse {
+    return ReportDetachResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ReportDetachResponse>): ReportDetachResponse {
+    const message = createBaseReportDetachResponse();
     return message;
   },
 };
@@ -4675,6 +4844,18 @@ export const ContainerServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 402408: [Buffer.from([1]) as Buffer] } },
     },
+    /**
+     * A client let go of a container's or an exec's streams by its detach keys, while the process goes on: the event `detach` or
+     * `exec_detach` is recorded.
+     */
+    reportDetach: {
+      name: "ReportDetach",
+      requestType: ReportDetachRequest as typeof ReportDetachRequest,
+      requestStream: false,
+      responseType: ReportDetachResponse as typeof ReportDetachResponse,
+      responseStream: false,
+      options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
+    },
   },
 } as const;
 
@@ -4764,6 +4945,14 @@ export interface ContainerServiceImplementation<CallContextExt = {}> {
     request: OpenStreamRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<OpenStreamResponse>>;
+  /**
+   * A client let go of a container's or an exec's streams by its detach keys, while the process goes on: the event `detach` or
+   * `exec_detach` is recorded.
+   */
+  reportDetach(
+    request: ReportDetachRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReportDetachResponse>>;
 }
 
 export interface ContainerServiceClient<CallOptionsExt = {}> {
@@ -4852,6 +5041,14 @@ export interface ContainerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<OpenStreamRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<OpenStreamResponse>;
+  /**
+   * A client let go of a container's or an exec's streams by its detach keys, while the process goes on: the event `detach` or
+   * `exec_detach` is recorded.
+   */
+  reportDetach(
+    request: DeepPartial<ReportDetachRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReportDetachResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

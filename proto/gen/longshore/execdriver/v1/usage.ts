@@ -75,10 +75,20 @@ export interface InterfaceUsage {
 
 export interface ListProcessesRequest {
   id: string;
+  /** Words behind `ps`. Empty: no ps is run. */
+  psOptions: string[];
 }
 
 export interface ListProcessesResponse {
+  /** Where no options were given. */
   processes: Process[];
+  /** What ps printed: its heads and, of each process, a cell below each head. */
+  titles: string[];
+  rows: PsRow[];
+}
+
+export interface PsRow {
+  cells: string[];
 }
 
 /** As in /proc/PID. */
@@ -899,13 +909,16 @@ export const InterfaceUsage: MessageFns<InterfaceUsage> = {
 };
 
 function createBaseListProcessesRequest(): ListProcessesRequest {
-  return { id: "" };
+  return { id: "", psOptions: [] };
 }
 
 export const ListProcessesRequest: MessageFns<ListProcessesRequest> = {
   encode(message: ListProcessesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.id !== "") {
       writer.uint32(10).string(message.id);
+    }
+    for (const v of message.psOptions) {
+      writer.uint32(18).string(v!);
     }
     return writer;
   },
@@ -931,6 +944,14 @@ export const ListProcessesRequest: MessageFns<ListProcessesRequest> = {
             message.id = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.psOptions.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -949,18 +970,25 @@ export const ListProcessesRequest: MessageFns<ListProcessesRequest> = {
   fromPartial(object: DeepPartial<ListProcessesRequest>): ListProcessesRequest {
     const message = createBaseListProcessesRequest();
     message.id = object.id ?? "";
+    message.psOptions = object.psOptions?.map((e) => e) || [];
     return message;
   },
 };
 
 function createBaseListProcessesResponse(): ListProcessesResponse {
-  return { processes: [] };
+  return { processes: [], titles: [], rows: [] };
 }
 
 export const ListProcessesResponse: MessageFns<ListProcessesResponse> = {
   encode(message: ListProcessesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.processes) {
       Process.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.titles) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.rows) {
+      PsRow.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -986,6 +1014,22 @@ export const ListProcessesResponse: MessageFns<ListProcessesResponse> = {
             message.processes.push(Process.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.titles.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rows.push(PsRow.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1004,6 +1048,63 @@ export const ListProcessesResponse: MessageFns<ListProcessesResponse> = {
   fromPartial(object: DeepPartial<ListProcessesResponse>): ListProcessesResponse {
     const message = createBaseListProcessesResponse();
     message.processes = object.processes?.map((e) => Process.fromPartial(e)) || [];
+    message.titles = object.titles?.map((e) => e) || [];
+    message.rows = object.rows?.map((e) => PsRow.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePsRow(): PsRow {
+  return { cells: [] };
+}
+
+export const PsRow: MessageFns<PsRow> = {
+  encode(message: PsRow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.cells) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PsRow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePsRow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cells.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<PsRow>): PsRow {
+    return PsRow.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PsRow>): PsRow {
+    const message = createBasePsRow();
+    message.cells = object.cells?.map((e) => e) || [];
     return message;
   },
 };
@@ -1352,7 +1453,10 @@ export const UsageServiceDefinition = {
       responseStream: true,
       options: { _unknownFields: { 402408: [Buffer.from([1]) as Buffer] } },
     },
-    /** The container's processes, as the host sees them. FAILED_PRECONDITION, NOT_RUNNING. */
+    /**
+     * The container's processes, as the host sees them; with `ps_options` as the host's ps(1) shows them. FAILED_PRECONDITION,
+     * NOT_RUNNING; INVALID_ARGUMENT, BAD_PS_OPTIONS (ps's words).
+     */
     listProcesses: {
       name: "ListProcesses",
       requestType: ListProcessesRequest as typeof ListProcessesRequest,
@@ -1385,7 +1489,10 @@ export interface UsageServiceImplementation<CallContextExt = {}> {
     request: WatchUsageRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchUsageResponse>>;
-  /** The container's processes, as the host sees them. FAILED_PRECONDITION, NOT_RUNNING. */
+  /**
+   * The container's processes, as the host sees them; with `ps_options` as the host's ps(1) shows them. FAILED_PRECONDITION,
+   * NOT_RUNNING; INVALID_ARGUMENT, BAD_PS_OPTIONS (ps's words).
+   */
   listProcesses(
     request: ListProcessesRequest,
     context: CallContext & CallContextExt,
@@ -1409,7 +1516,10 @@ export interface UsageServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchUsageRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchUsageResponse>;
-  /** The container's processes, as the host sees them. FAILED_PRECONDITION, NOT_RUNNING. */
+  /**
+   * The container's processes, as the host sees them; with `ps_options` as the host's ps(1) shows them. FAILED_PRECONDITION,
+   * NOT_RUNNING; INVALID_ARGUMENT, BAD_PS_OPTIONS (ps's words).
+   */
   listProcesses(
     request: DeepPartial<ListProcessesRequest>,
     options?: CallOptions & CallOptionsExt,
