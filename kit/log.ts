@@ -6,6 +6,10 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 's
 
 export type LogLevel = (typeof logLevels)[number];
 
+export function isLogLevel(text: string): text is LogLevel {
+  return logLevels.some((level) => level === text);
+}
+
 /** Members of logged objects whose values are secrets wherever they stand. */
 const secrets = ['password', 'auth', 'token', 'identityToken', 'registryToken', 'authorization'];
 

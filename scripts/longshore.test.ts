@@ -284,10 +284,15 @@ test('a Ctrl-C, which signals the whole foreground group, reaches the coordinato
   assert.deepEqual(await once(child, 'close'), [0, null]);
 });
 
-test('the engine outlives its terminal', async (t) => {
-  const { process: supervisor, line, ended } = supervise(t, patient);
+test('a hang-up goes on to the coordinator: the engine outlives its terminal', async (t) => {
+  const {
+    process: supervisor,
+    line,
+    ended,
+  } = supervise(t, `process.on('SIGHUP', () => console.log('HUP'));${patient}`);
   const first = await line();
   supervisor.kill('SIGHUP');
+  assert.equal(await line(), 'HUP');
   process.kill(Number(first), 'SIGKILL'); // still supervised
   assert.match(await line(), /^\d+$/);
   supervisor.kill('SIGTERM');
@@ -302,6 +307,7 @@ test('many signals at once end in one clean stop', async (t) => {
   } = supervise(
     t,
     `process.on('SIGTERM', () => setTimeout(() => process.exit(5), 100));
+     process.on('SIGHUP', () => {});
      console.log('up'); setInterval(() => {}, 1000);`,
   );
   assert.equal(await line(), 'up');

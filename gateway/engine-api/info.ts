@@ -50,7 +50,7 @@ export function infoJson(info: GetInfoResponse): object {
     HttpsProxy: '',
     NoProxy: '',
     Name: info.name,
-    Labels: [],
+    Labels: info.labels,
     ExperimentalBuild: false,
     ServerVersion: info.version,
     Runtimes: Object.fromEntries(info.runtimes.map((name) => [name, { path: name }])),

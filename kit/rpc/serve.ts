@@ -7,12 +7,14 @@ import {
   type TsProtoServiceDefinition,
 } from 'nice-grpc';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
+import { LogServiceDefinition } from '../../proto/gen/longshore/contract/v1/log.ts';
 import type { Logger } from '../log.ts';
 import type { Role } from '../roles.ts';
 import type { TlsFiles } from '../service.ts';
 import { parseListen, serverCredentials } from './endpoint.ts';
 import { exposeDeadline } from './intercept.ts';
 import { maxMessageBytes } from './limits.ts';
+import { logService } from './log-level.ts';
 import { contextMiddleware, errorMiddleware, loggingMiddleware } from './middleware.ts';
 import { reflectionServices } from './reflection.ts';
 import { placeSocket } from './socket.ts';
@@ -69,7 +71,7 @@ export function service<D extends TsProtoServiceDefinition>(
   };
 }
 
-/** Answers on all of `listen`: the services, grpc.health.v1 and server reflection. */
+/** Answers on all of `listen`: the services, its log's level, grpc.health.v1 and server reflection. */
 export async function serve(options: ServeOptions): Promise<Served> {
   const { role, log } = options;
   const health = HealthState();
@@ -78,6 +80,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     options.services.map((each) => each.name),
     options.descriptors,
   );
+  const logLevel = service(LogServiceDefinition, logService(log));
   const stopping = createStopping();
   const servers: Server[] = [];
   const takeAway: (() => Promise<void>)[] = [];
@@ -88,6 +91,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       .use(loggingMiddleware(log))
       .use(errorMiddleware(role, log, stopping));
     for (const each of options.services) each.addTo(server);
+    logLevel.addTo(server);
     server.add(HealthDefinition, HealthServiceImpl(health));
     for (const each of reflection) server.add(each.definition, each.implementation);
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
-import type { LogLevel } from '../../kit/log.ts';
+import { isLogLevel, type LogLevel, logLevels } from '../../kit/log.ts';
 import type { Role } from '../../kit/roles.ts';
 import type { IdMaps } from '../../proto/gen/longshore/contract/v1/id_maps.ts';
 import { errors } from './config-errors.ts';
@@ -16,7 +16,10 @@ export interface Ulimit {
   hard: bigint;
 }
 
-/** The engine's configuration: complete, each value well-formed by itself. Conflicts are for the first boot step. */
+/**
+ * The engine's configuration: complete, each value well-formed by itself. Conflicts are for the first boot step. A reload
+ * changes some of it in place (reload.ts): who needs the present value reads it when it is needed.
+ */
 export interface Config {
   /** `unix:///path`, `tcp://host:port`. */
   readonly hosts: readonly string[];
@@ -52,6 +55,8 @@ export interface Config {
   /** What that means. */
   readonly idMaps?: IdMaps;
   readonly liveRestore: boolean;
+  /** The engine's own, `key=value`. */
+  readonly labels: readonly string[];
   /** Of containers that name none, and options of those that have it. */
   readonly logDriver: string;
   readonly logOptions: Readonly<Record<string, string>>;
@@ -93,9 +98,10 @@ export function resolveConfig(given: Flags, environment: NodeJS.ProcessEnv): Con
     selinux: truth('selinux-enabled', flags.selinuxEnabled, false),
     usernsRemap: flags.usernsRemap ?? '',
     liveRestore: truth('live-restore', flags.liveRestore, true),
+    labels: (flags.label ?? []).map(label),
     ...logging(flags),
-    logLevel: flags.logLevel ?? 'info',
-    logFormat: flags.logFormat ?? 'text',
+    logLevel: logLevel(flags),
+    logFormat: logFormat(flags.logFormat ?? 'text'),
     endpoints: endpoints(flags),
     ...(flags.group !== undefined && { group: flags.group }),
     ...(flags.bridge !== undefined && flags.bridge !== 'none' && { bridge: interfaceName('bridge', flags.bridge) }),
@@ -103,6 +109,8 @@ export function resolveConfig(given: Flags, environment: NodeJS.ProcessEnv): Con
     ...(storageDriver && { storageDriver }),
   };
 }
+
+export const isDebug = ({ logLevel }: Pick<Config, 'logLevel'>) => logLevel === 'debug' || logLevel === 'trace';
 
 function host(value: string): string {
   if (/^unix:\/\/\/.+/.test(value) || /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[^:[\]]+):\d{1,5}$/.test(value)) return value;
@@ -178,6 +186,22 @@ function logging(flags: Flags): Pick<Config, 'logDriver' | 'logOptions'> {
   const problem = logProblem(logDriver, logOptions);
   if (problem !== undefined) throw errors.badLogging({ problem });
   return { logDriver, logOptions };
+}
+
+function label(value: string): string {
+  if (/^[^=\s]+=/.test(value)) return value;
+  throw errors.badFlag({ flag: 'label', value, wanted: 'of the form key=value' });
+}
+
+function logLevel(flags: Flags): LogLevel {
+  const level: string = flags.logLevel ?? 'info';
+  if (!isLogLevel(level)) throw errors.badFlag({ flag: 'log-level', value: level, wanted: logLevels.join(', ') });
+  return flags.debug === true && level !== 'trace' ? 'debug' : level;
+}
+
+function logFormat(value: string): 'text' | 'json' {
+  if (value === 'text' || value === 'json') return value;
+  throw errors.badFlag({ flag: 'log-format', value, wanted: 'text or json' });
 }
 
 function endpoints(flags: Flags): Partial<Record<Role, string>> {

@@ -74,7 +74,7 @@ export interface Clients {
   };
 }
 
-/** What the boot found out and decided. It stays as it is until the engine ends. */
+/** What the boot found out and decided. What is of the configuration follows its reloads. */
 export interface EngineFacts {
   version: string;
   revision: string;
@@ -95,6 +95,8 @@ export interface EngineFacts {
   liveRestore: boolean;
   debug: boolean;
   insecureRegistries: string[];
+  /** `key=value` */
+  labels: string[];
 }
 
 /** For containers that say nothing of their own. */

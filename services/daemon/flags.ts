@@ -30,7 +30,9 @@ export interface Flags {
   usernsRemap?: string;
   liveRestore?: string | boolean;
   insecureRegistry?: string[];
+  label?: string[];
   configFile?: string;
+  debug?: boolean;
   logLevel?: LogLevel;
   logFormat?: 'text' | 'json';
   logDriver?: string;
@@ -111,9 +113,11 @@ export function daemonCommand(): Command {
       'map users of containers to the subordinate ids of this user; default: dockremap (default: no mapping)',
     )
     .option('--live-restore [bool]', 'containers go on when the engine ends (default: true)')
+    .option('--label <key=value>', 'of the engine, as docker info shows it; repeatable', repeated)
     .optionsGroup('Running')
     .option('--embedded', 'all seven in one process')
     .option('--validate', 'check flags and configuration file, start nothing')
+    .option('-D, --debug', 'log at least what --log-level debug does')
     .addOption(new Option('--log-level <level>', 'the least to log (default: info)').choices(logLevels))
     .addOption(
       new Option('--log-format <format>', 'for people or for programs (default: text)').choices(['text', 'json']),

@@ -10,6 +10,7 @@ import { Boot, type BootListener } from './newdaemon/boot.ts';
 import { checkConfiguration } from './newdaemon/check-configuration.ts';
 import type { Host } from './newdaemon/host.ts';
 import { newDaemon } from './newdaemon/index.ts';
+import { reloadOnSignal } from './reload-on-signal.ts';
 import { remapped } from './remapped-root.ts';
 import type { Launcher } from './supervisor/launcher.ts';
 import { bootLines, welcome } from './terminal.ts';
@@ -32,14 +33,18 @@ export async function runDaemon(makeLauncher: MakeLauncher): Promise<void> {
     return fail(messageOf(error));
   }
   if (command.opts<Flags>().validate) return validate(config);
+  const asRead = config;
   try {
-    config = remapped(config);
+    // A copy, which reloads change.
+    config = { ...remapped(config) };
   } catch (error) {
     return fail(messageOf(error));
   }
 
   const asked = askedToEnd();
   const log = createLogger({ role: 'daemon', level: config.logLevel, format: config.logFormat });
+  const read = () => resolveConfig(command.opts<Flags>(), process.env);
+  const reloads = reloadOnSignal({ config, asRead, read, log });
   const watch = bootWatch();
   const shown: BootListener =
     config.logFormat === 'json' ? { report: (step) => log.info({ ...step }, 'boot step') } : bootLines(say);
@@ -63,7 +68,7 @@ export async function runDaemon(makeLauncher: MakeLauncher): Promise<void> {
     bootDurationNs: () => bootDurationNs ?? took(),
   };
   try {
-    await newDaemon(host, boot);
+    reloads.begin(await newDaemon(host, boot));
   } catch (error) {
     watch.finish('failed', took());
     log.debug({ err: error }, 'boot failed');

@@ -90,6 +90,7 @@ async function infoOf(engine: Engine, containers: Containers): Promise<GetInfoRe
     bridgeAddress: facts.network.bridgeAddress,
     insecureRegistries: facts.insecureRegistries,
     services: engine.services(),
+    labels: facts.labels,
     debug: facts.debug,
     bootDurationNs: engine.bootDurationNs(),
   };

@@ -56,7 +56,9 @@ async function create(
   checkConfig(config, asked, engine.facts);
   const { resources, warnings } = checkResources(asked, engine.facts.host);
   warnings.push(...networkWarnings(asked, engine.facts.host));
-  const host = { ...asked, resources, logConfig: logConfigOf(asked, engine.facts.defaults) };
+  const { defaults } = engine.facts;
+  const runtime = asked.runtime || defaults.runtime;
+  const host = { ...asked, runtime, resources, logConfig: logConfigOf(asked, defaults) };
   const planned = planMounts(id, host, config.volumes, repository.find);
   const links = host.links.map(parseLink).map(({ child, alias }) => ({ alias, child: repository.find(child).id }));
 

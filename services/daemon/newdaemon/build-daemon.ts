@@ -1,6 +1,7 @@
 import { programVersion } from '../../../kit/flags.ts';
 import type { Records } from '../../../kit/records.ts';
 import { clientsOf } from '../clients.ts';
+import { isDebug } from '../config.ts';
 import { type Containers, openContainers } from '../containers/containers.ts';
 import type { Engine, EngineFacts } from '../daemon.ts';
 import { type Events, openEvents } from '../events/events.ts';
@@ -35,6 +36,7 @@ export interface Daemon {
   readonly engine: Engine;
   readonly containers: Containers;
   readonly events: Events;
+  readonly services: Services;
 }
 
 export const buildDaemon = (parts: Parts): Step<Daemon> => ({
@@ -63,7 +65,7 @@ export const buildDaemon = (parts: Parts): Step<Daemon> => ({
     step.defer(() => {
       for (const each of [server.containers, server.events, server.system]) each.set(undefined);
     });
-    return { engine, containers, events };
+    return { engine, containers, events, services };
   },
 });
 
@@ -82,16 +84,29 @@ function factsOf(parts: Parts): EngineFacts {
     networkDisabled: config.disableNetwork,
     remapsUsers: config.idMaps !== undefined,
     defaults: {
-      runtime: config.defaultRuntime,
-      runtimes: [...new Set(['crun', 'runc', config.defaultRuntime, ...config.runtimes.map(({ name }) => name)])],
+      get runtime() {
+        return config.defaultRuntime;
+      },
+      get runtimes() {
+        return [...new Set(['crun', 'runc', config.defaultRuntime, ...config.runtimes.map(({ name }) => name)])];
+      },
       logDriver: config.logDriver,
       logOptions: { ...config.logOptions },
       init: false,
       shmSize: 0,
       stopTimeoutS: 10,
     },
-    liveRestore: config.liveRestore,
-    debug: config.logLevel === 'debug' || config.logLevel === 'trace',
-    insecureRegistries: [...config.insecureRegistries],
+    get liveRestore() {
+      return config.liveRestore;
+    },
+    get debug() {
+      return isDebug(config);
+    },
+    get insecureRegistries() {
+      return [...config.insecureRegistries];
+    },
+    get labels() {
+      return [...config.labels];
+    },
   };
 }

@@ -12,7 +12,7 @@ export const openContainerRepository = (config: Config, roots: Roots): Step<Reco
   run(step) {
     const path = join(config.dataRoot, 'daemon', 'containers.db');
     const records = openContainerRecords(path);
-    if (config.liveRestore) roots.living.set(() => runningIn(records));
+    roots.living.set(() => (config.liveRestore ? runningIn(records) : []));
     step.defer(() => {
       const last = roots.living.ids();
       roots.living.set(() => last);

@@ -8,6 +8,7 @@ import { processAlive, signalProcess, startTimeOf } from '../../../kit/linux/pro
 import type { Logger } from '../../../kit/log.ts';
 import { dial } from '../../../kit/rpc/dial.ts';
 import { endpointOf } from '../../../kit/service.ts';
+import { LogServiceDefinition } from '../../../proto/gen/longshore/contract/v1/log.ts';
 import type { Config } from '../config.ts';
 import type { Launched, Launcher } from './launcher.ts';
 import { type ServiceLog, serviceLog } from './service-log.ts';
@@ -59,7 +60,7 @@ export function processLauncher(config: Config, log: Logger): Launcher {
       const record = readServiceRecord(config.execRoot, role);
       if (record === undefined || !processAlive(record.pid, record.startTime)) return undefined;
       const wanted = argsOf(role, config);
-      if (record.version === programVersion() && record.args.join('\0') === wanted.join('\0')) {
+      if (record.version === programVersion() && isSame(record.args, wanted)) {
         if (await answers(config, role, log)) {
           logOf(role);
           log.debug({ service: role, pid: record.pid }, `${role} adopted`);
@@ -118,12 +119,24 @@ function programOf(role: Started): string {
   return role === 'gateway' ? `${root}/gateway/main.ts` : `${root}/services/${role}/main.ts`;
 }
 
+/** But for the log level, which it is told. */
+function isSame(args: readonly string[], wanted: readonly string[]): boolean {
+  const others = (all: readonly string[]) => all.filter((_, at) => all[at - 1] !== '--log-level').join('\0');
+  return others(args) === others(wanted);
+}
+
+/** Whether it answers; it logs at the present level from now on. */
 async function answers(config: Config, role: Started, log: Logger): Promise<boolean> {
   const endpoint = endpointOf(config, role);
   if (endpoint.startsWith('unix://') && !existsSync(endpoint.slice('unix://'.length))) return false;
   const channel = dial(endpoint, { role: 'daemon', log });
   try {
-    return await channel.ready(adoptTimeoutMs);
+    if (!(await channel.ready(adoptTimeoutMs))) return false;
+    const level = { level: config.logLevel };
+    await channel.client(LogServiceDefinition).setLevel(level, { deadlineMs: adoptTimeoutMs });
+    return true;
+  } catch {
+    return false;
   } finally {
     channel.close();
   }

@@ -30,6 +30,8 @@ export interface Service {
   died(): Promise<never>;
   /** Called each time it has come back: the coordinator confirms what the service resumed by itself. */
   confirm(init: () => Promise<void>): void;
+  /** Does so now: what the service is told by them has changed. */
+  tellAgain(): Promise<void>;
   status(): ServiceStatus;
   stop(): Promise<void>;
 }
@@ -146,6 +148,7 @@ export function superviseService(role: Started, config: Config, launcher: Launch
       return one === undefined ? new Promise<never>(() => {}) : diedOf(one);
     },
     confirm: (init) => inits.push(init),
+    tellAgain: confirmAll,
     status: () => ({ role, serving, pid: launched?.pid ?? 0, endpoint, restarts }),
     stop() {
       stopped ??= end();

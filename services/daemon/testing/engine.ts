@@ -142,6 +142,7 @@ export const usualFacts: EngineFacts = {
   liveRestore: true,
   debug: false,
   insecureRegistries: [],
+  labels: [],
 };
 
 /** Calls a method of the container service as a client would, with a request id of its own or this one. */

@@ -77,6 +77,8 @@ export interface GetInfoResponse {
   bootDurationNs: bigint;
   /** Of containers that name none. */
   defaultLogDriver: string;
+  /** The engine's own, `key=value`. */
+  labels: string[];
 }
 
 export interface InfoRow {
@@ -506,6 +508,7 @@ function createBaseGetInfoResponse(): GetInfoResponse {
     debug: false,
     bootDurationNs: 0n,
     defaultLogDriver: "",
+    labels: [],
   };
 }
 
@@ -633,6 +636,9 @@ export const GetInfoResponse: MessageFns<GetInfoResponse> = {
     }
     if (message.defaultLogDriver !== "") {
       writer.uint32(330).string(message.defaultLogDriver);
+    }
+    for (const v of message.labels) {
+      writer.uint32(338).string(v!);
     }
     return writer;
   },
@@ -978,6 +984,14 @@ export const GetInfoResponse: MessageFns<GetInfoResponse> = {
             message.defaultLogDriver = reader.string();
             continue;
           }
+          case 42: {
+            if (tag !== 338) {
+              break;
+            }
+
+            message.labels.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1040,6 +1054,7 @@ export const GetInfoResponse: MessageFns<GetInfoResponse> = {
       ? BigInt(object.bootDurationNs)
       : 0n;
     message.defaultLogDriver = object.defaultLogDriver ?? "";
+    message.labels = object.labels?.map((e) => e) || [];
     return message;
   },
 };
