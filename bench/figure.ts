@@ -21,11 +21,11 @@ export interface Figure {
   readonly notes?: readonly string[];
 }
 
-/** What Longshore is to reach: a number in the figure's unit, or so many times what another engine needs. */
+/** What Longshore is to reach: a number in the figure's unit, or so many times what another engine or its own median needs. */
 export interface Goal {
   readonly statistic: 'median' | 'p99';
   readonly atMost: number;
-  readonly times?: Name;
+  readonly times?: Name | 'own median';
 }
 
 export interface Verdict {
@@ -41,9 +41,11 @@ export function verdicts({ goals = [], samples }: Figure): Verdict[] {
   const ours = samples.longshore;
   if (ours === undefined || ours.length === 0) return [];
   return goals.flatMap((goal) => {
-    const other = goal.times === undefined ? undefined : samples[goal.times];
-    if (goal.times !== undefined && !other?.length) return [];
-    const limit = other === undefined ? goal.atMost : goal.atMost * summarize(other)[goal.statistic];
+    const { times } = goal;
+    const other = times === undefined || times === 'own median' ? ours : samples[times];
+    if (!other?.length) return [];
+    const unit = times === undefined ? 1 : summarize(other)[times === 'own median' ? 'median' : goal.statistic];
+    const limit = goal.atMost * unit;
     const reached = summarize(ours)[goal.statistic];
     return [{ goal, limit, reached, isMet: reached <= limit }];
   });

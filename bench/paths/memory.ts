@@ -57,7 +57,7 @@ export const memory: Path = {
         title: `for each of ${sleepers} sleeping containers`,
         unit: 'MiB',
         ...perContainer,
-        goals: [{ statistic: 'median', atMost: 0.5 }],
+        goals: [{ statistic: 'median', atMost: 0.25, times: 'dockerd' }],
       },
     ];
   },

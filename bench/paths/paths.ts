@@ -4,10 +4,11 @@ import { atOnce } from './at-once.ts';
 import { boot } from './boot.ts';
 import { cli } from './cli.ts';
 import { cliAtOnce } from './cli-at-once.ts';
+import { exec } from './exec.ts';
 import { health } from './health.ts';
 import { load } from './load.ts';
 import { log } from './log.ts';
 import { memory } from './memory.ts';
 
 /** In the order in which they run. */
-export const paths: readonly Path[] = [boot, cli, cliAtOnce, api, atOnce, memory, health, log, load];
+export const paths: readonly Path[] = [boot, cli, cliAtOnce, api, atOnce, exec, memory, health, log, load];

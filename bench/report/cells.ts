@@ -39,7 +39,9 @@ function times({ samples }: Figure, other: Name): string {
 
 function bound({ statistic, atMost, times }: Goal, { unit }: Figure): string {
   const name = statistic === 'median' ? '' : `${statistic} `;
-  return times === undefined ? `${name}≤ ${quantity(atMost, unit)}` : `${name}≤ ${atMost}× ${times}`;
+  return times === undefined
+    ? `${name}≤ ${quantity(atMost, unit)}`
+    : `${name}≤ ${atMost}× ${times === 'own median' ? 'the median' : times}`;
 }
 
 function excess(reached: number, limit: number): string {
