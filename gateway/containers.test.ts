@@ -40,7 +40,7 @@ test('create hands on name, config, host config and endpoints under an id of the
       Ulimits: [{ Name: 'nofile', Soft: -1, Hard: -1 }],
       MaskedPaths: [],
       ReadonlyPaths: null,
-      DeviceRequests: [],
+      DeviceRequests: [{ Driver: '', Count: -1, Capabilities: [['gpu', 'compute']] }],
       BlkioWeightDevice: null,
     },
     NetworkingConfig: { EndpointsConfig: { bridge: { Aliases: ['w'], IPAMConfig: null } } },
@@ -62,6 +62,7 @@ test('create hands on name, config, host config and endpoints under an id of the
   assert.deepEqual(asked.hostConfig?.portBindings['81/tcp']?.bindings, []);
   assert.deepEqual(asked.hostConfig?.maskedPaths, { values: [] });
   assert.equal(asked.hostConfig?.readonlyPaths, undefined);
+  assert.deepEqual(asked.hostConfig?.deviceRequests[0]?.capabilities, [{ values: ['gpu', 'compute'] }]);
   assert.equal(asked.endpoints.bridge?.macAddress, '02:00:00:00:00:01');
   assert.deepEqual(asked.endpoints.bridge?.aliases, ['w']);
 });
@@ -84,7 +85,7 @@ test('a body that is not well-formed is 400 and names the field; one that cannot
       400,
       /PortBindings\[80\/tcp\].HostPort/,
     ],
-    [{ Image: 'x', HostConfig: { DeviceRequests: [{ Count: -1 }] } }, 501, /HostConfig.DeviceRequests/],
+    [{ Image: 'x', HostConfig: { Cgroup: 'x' } }, 501, /HostConfig.Cgroup/],
     [{ Image: 'x', HostConfig: { Mounts: [{ VolumeOptions: { Subpath: 'a' } }] } }, 501, /VolumeOptions.Subpath/],
   ];
   for (const [body, status, message] of cases) {
@@ -99,7 +100,7 @@ test('a body that is not well-formed is 400 and names the field; one that cannot
     ['POST /containers/x/resize?h=70000&w=1', /invalid h/],
     ['POST /containers/x/wait?condition=tired', /invalid condition: "tired"/],
     ['GET /containers/json?limit=few', /invalid limit/],
-    ['GET /containers/json?filters=[', /invalid filters/],
+    ['GET /containers/json?filters=[', /invalid filter/],
     ['GET /containers/json?filters={"colour":["red"]}', /invalid filter 'colour'/],
     ['GET /containers/json?filters={"status":["tired"]}', /invalid filter 'status=tired'/],
     ['GET /containers/x/logs', /you must choose at least one stream/],

@@ -88,7 +88,7 @@ test('a stream of stats ends with the container; one that does not run has empty
   assert.deepEqual([value.id, value.read, value.pids_stats], [id, '0001-01-01T00:00:00Z', {}]);
 });
 
-test('top has ps -ef’s columns, aux’s, or those that are asked for; others are refused', async (t) => {
+test('top has ps -ef’s columns, aux’s, or those that are asked for; others are for the host’s ps', async (t) => {
   const process = Process.fromPartial({
     pid: 42,
     parentPid: 7,
@@ -105,17 +105,26 @@ test('top has ps -ef’s columns, aux’s, or those that are asked for; others a
   });
   const { socket } = await startEngine(t, {
     containers: { openStream: async () => running },
-    usage: { listProcesses: async () => ({ processes: [process] }) },
+    usage: {
+      async listProcesses({ psOptions }) {
+        return psOptions.length === 0
+          ? { processes: [process] }
+          : { titles: ['PID', 'OF'], rows: [{ cells: ['42', psOptions.join('|')] }] };
+      },
+    },
   });
   const top = async (query = '') => (await askJson(socket, `GET /containers/web/top${query}`)).value;
   const { Titles, Processes } = await top();
   assert.deepEqual(Titles, ['UID', 'PID', 'PPID', 'C', 'STIME', 'TTY', 'TIME', 'CMD']);
   assert.match(Processes[0].join(' '), /^root 42 7 1 \d\d:\d\d \? 00:01:01 \/bin\/sh -c date$/);
   const bsd = await top('?ps_args=aux');
-  assert.deepEqual(bsd.Titles.slice(0, 5), ['USER', 'PID', '%CPU', 'VSZ', 'RSS']);
-  assert.deepEqual(bsd.Processes[0].slice(0, 5), ['root', '42', '1.0', '4', '2']);
+  assert.deepEqual(bsd.Titles.slice(0, 6), ['USER', 'PID', '%CPU', '%MEM', 'VSZ', 'RSS']);
+  assert.deepEqual(bsd.Processes[0].slice(0, 6), ['root', '42', '1.0', '0.0', '4', '2']);
   assert.deepEqual(await top('?ps_args=-eo%20pid,comm'), { Titles: ['PID', 'COMMAND'], Processes: [['42', 'sh']] });
-  assert.match((await top('?ps_args=--forest')).message, /^invalid ps_args/);
+  assert.deepEqual(await top('?ps_args=-ef%20%20--forest'), {
+    Titles: ['PID', 'OF'],
+    Processes: [['42', '-ef|--forest']],
+  });
 });
 
 test('update hands on the limits and the policy that are set', async (t) => {

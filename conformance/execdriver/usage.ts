@@ -35,6 +35,20 @@ export function usageSuite(current: Current): void {
       await remove(id);
     });
 
+    test('with options ListProcesses gives what the host’s ps shows of them; what ps refuses is BAD_PS_OPTIONS', async () => {
+      const { usage, processes, run, remove } = current();
+      const id = await run(['sleep', '600']);
+      const { process } = await processes.getContainer({ id });
+      const { titles, rows } = await usage.listProcesses({ id, psOptions: ['-eo', 'pid,args'] });
+      assert.deepEqual(titles, ['PID', 'COMMAND']);
+      assert.deepEqual(
+        rows.map(({ cells }) => cells[0]),
+        [String(process?.pid)],
+      );
+      await refused(usage.listProcesses({ id, psOptions: ['--no-such-option'] }), 'INVALID_ARGUMENT', 'BAD_PS_OPTIONS');
+      await remove(id);
+    });
+
     test('ListProcesses gives the container’s processes, as the host sees them', async () => {
       const { usage, processes, run, remove } = current();
       const id = await run(['sleep', '600']);

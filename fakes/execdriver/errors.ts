@@ -24,6 +24,7 @@ export const errors = defineErrors('execdriver', {
   execNotFound: { code: 'NOT_FOUND', message: (m: { id: string }) => `no such exec: ${m.id}` },
   execStarted: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `exec ${m.id} was started already` },
   containerPaused: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is paused` },
+  badPsOptions: { code: 'INVALID_ARGUMENT', message: (m: { detail: string }) => m.detail },
   notRunning: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is not running` },
   running: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is running` },
   commandNotFound: {

@@ -53,7 +53,14 @@ export function usageService(
         yield { usage: sample(run, processesOf(id).length) };
       }
     },
-    listProcesses: async ({ id }) => ({ processes: processesOf(id) }),
+    async listProcesses({ id, psOptions }) {
+      const processes = processesOf(id);
+      if (psOptions.length === 0) return { processes, titles: [], rows: [] };
+      if (psOptions.some((option) => option.startsWith('--')))
+        throw errors.badPsOptions({ detail: 'ps: unknown option' });
+      const rows = processes.map(({ pid, command }) => ({ cells: [`${pid}`, command] }));
+      return { processes: [], titles: ['PID', 'COMMAND'], rows };
+    },
     updateResources: repeatable(records, UpdateResourcesRequest, UpdateResourcesResponse, ({ id, resources }) => {
       const { spec } = living(id);
       spec.resources = changed(spec.resources, resources);

@@ -1,19 +1,44 @@
 import type { Readable } from 'node:stream';
+import { detached } from '../../kit/rpc/call.ts';
 import { type OpenStreamResponse, StreamPurpose } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import type { AttachOpen, AttachRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
 import type { Peers } from '../peers.ts';
 import { parseDetachKeys } from './detach-keys.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, Hijacked } from './exchange.ts';
 import { streamType } from './frames.ts';
-import type { Query } from './query.ts';
 import { inputFrames, passDown, standing } from './stdio.ts';
 import { atLeast } from './version.ts';
 
+/** Joins a container's stdio over a connection that is taken out of HTTP's hands. */
+export function attach(exchange: Exchange, peers: Peers): Promise<void> {
+  return join(
+    exchange,
+    peers,
+    ['stdin', 'stdout', 'stderr'].filter((stream) => exchange.query.truth(stream)),
+    {
+      isRaw: ({ tty }) => tty,
+      take: async ({ tty }) => exchange.hijack(streamType(tty, atLeast(exchange.version, '1.42'))),
+    },
+  );
+}
+
+/** The same over a WebSocket, which has no room for Docker's framing: stdout and stderr are one. */
+export function attachWebSocket(exchange: Exchange, peers: Peers): Promise<void> {
+  const choice = atLeast(exchange.version, '1.42');
+  const streams = ['stdin', 'stdout', 'stderr'].filter((stream) => !choice || exchange.query.truth(stream));
+  return join(exchange, peers, streams, { isRaw: () => true, take: () => exchange.webSocket() });
+}
+
+/** How a client's connection becomes one of bytes. */
+interface Line {
+  isRaw(target: OpenStreamResponse): boolean;
+  take(target: OpenStreamResponse): Promise<Hijacked>;
+}
+
 /**
- * Joins a container's stdio. The client is answered when the exec driver says that the call stands: a start that follows
- * loses not a byte.
+ * The client is answered when the exec driver says that the call stands: a start that follows loses not a byte.
  */
-export async function attach(exchange: Exchange, peers: Peers): Promise<void> {
+async function join(exchange: Exchange, peers: Peers, streams: readonly string[], line: Line): Promise<void> {
   const { query, path, signal } = exchange;
   const detachKeys = parseDetachKeys(query.text('detachKeys'));
   const target = await peers.containers.openStream({
@@ -23,12 +48,24 @@ export async function attach(exchange: Exchange, peers: Peers): Promise<void> {
   const detach = new AbortController();
   const client = Promise.withResolvers<Readable | undefined>();
   const ended = Promise.withResolvers<void>();
-  const open = attachOpen(query, target);
+  const open: AttachOpen = {
+    id: target.containerId,
+    stdin: streams.includes('stdin') && target.openStdin,
+    stdout: streams.includes('stdout'),
+    stderr: streams.includes('stderr'),
+    logs: query.truth('logs'),
+    follow: query.truth('stream'),
+    generation: 0,
+  };
+  const letGo = (by: 'keys' | 'end') => {
+    detach.abort();
+    if (by === 'keys') tellDetached(peers, target.containerId);
+  };
 
   async function* framesUp(): AsyncGenerator<AttachRequest> {
     yield { frame: { $case: 'open', value: open } };
     const input = await client.promise;
-    if (input !== undefined && open.stdin) yield* inputFrames(input, { ...target, detachKeys }, () => detach.abort());
+    if (input !== undefined && open.stdin) yield* inputFrames(input, { ...target, detachKeys }, letGo);
     else input?.resume();
     // The end of the requests is the call's, not the input's.
     await ended.promise;
@@ -39,26 +76,20 @@ export async function attach(exchange: Exchange, peers: Peers): Promise<void> {
       .attach(framesUp(), { signal: AbortSignal.any([signal, detach.signal]) })
       [Symbol.asyncIterator]();
     await standing(frames);
-    const { input, output } = exchange.hijack(streamType(target.tty, atLeast(exchange.version, '1.42')));
+    const { input, output } = await line.take(target);
     client.resolve(input);
     // Neither what was nor what will be written: there is nothing to stay for.
     if (!open.logs && !open.follow) detach.abort();
     const isOver = () => signal.aborted || detach.signal.aborted;
-    await passDown(frames, output, { raw: target.tty, isOver });
+    await passDown(frames, output, { raw: line.isRaw(target), isOver });
   } finally {
     client.resolve(undefined);
     ended.resolve();
   }
 }
 
-function attachOpen(query: Query, target: OpenStreamResponse): AttachOpen {
-  return {
-    id: target.containerId,
-    stdin: query.truth('stdin') && target.openStdin,
-    stdout: query.truth('stdout'),
-    stderr: query.truth('stderr'),
-    logs: query.truth('logs'),
-    follow: query.truth('stream'),
-    generation: 0,
-  };
+/** An event at most: nothing else depends on it. */
+export function tellDetached({ containers }: Peers, container: string, execId = ''): void {
+  // The client's own call ends with its connection.
+  detached(() => containers.reportDetach({ container, execId })).catch(() => undefined);
 }

@@ -1,6 +1,6 @@
 import type { ListContainersRequest } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { BadRequest } from './errors.ts';
-import { integerOf, type Query } from './query.ts';
+import { type Query, truthFilter } from './query.ts';
 
 const known = [
   'ancestor',
@@ -9,6 +9,8 @@ const known = [
   'expose',
   'health',
   'id',
+  'is-task',
+  'isolation',
   'label',
   'name',
   'network',
@@ -18,22 +20,13 @@ const known = [
   'volume',
 ];
 
-const statuses = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
-const healths = ['starting', 'healthy', 'unhealthy', 'none'];
-
-/** The query of `ps`. */
-export function listContainersRequest(query: Query): ListContainersRequest {
+/** The query of `ps`. Undefined: it asks for containers of swarm tasks, which are none. */
+export function listContainersRequest(query: Query): ListContainersRequest | undefined {
   const filters = query.filters(known);
+  if (truthFilter('is-task', filters['is-task'])) return undefined;
   const values = (key: string) => filters[key] ?? [];
-  const chosen = (key: string, allowed: readonly string[]) => {
-    for (const value of values(key)) if (!allowed.includes(value)) throw badFilter(key, value);
-    return values(key);
-  };
-  const single = (key: string) => {
-    const [value = '', other] = values(key);
-    if (other !== undefined) throw badFilter(key, other);
-    return value;
-  };
+  // Of many the last holds, as in Docker.
+  const single = (key: string) => values(key).at(-1) ?? '';
   return {
     // Who asks for a status means containers in any, as Docker reads it.
     all: query.truth('all') || values('status').length > 0,
@@ -43,8 +36,8 @@ export function listContainersRequest(query: Query): ListContainersRequest {
       ids: values('id'),
       names: values('name'),
       labels: values('label'),
-      statuses: chosen('status', statuses),
-      exitCodes: values('exited').map((value) => integerOf('filter exited', value)),
+      statuses: values('status'),
+      exitCodes: values('exited').map(exitCode),
       ancestors: values('ancestor'),
       volumes: values('volume'),
       networks: values('network'),
@@ -52,9 +45,12 @@ export function listContainersRequest(query: Query): ListContainersRequest {
       since: single('since'),
       published: values('publish'),
       exposed: values('expose'),
-      healths: chosen('health', healths),
+      healths: values('health'),
     },
   };
 }
 
-const badFilter = (key: string, value: string) => new BadRequest(`invalid filter '${key}=${value}'`);
+function exitCode(value: string): number {
+  if (/^[+-]?\d{1,9}$/.test(value)) return Number(value);
+  throw new BadRequest(`invalid filter 'exited=${value}': it must be a whole number`);
+}

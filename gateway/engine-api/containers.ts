@@ -1,21 +1,23 @@
 import { randomBytes } from 'node:crypto';
+import { isServiceError } from '../../kit/errors.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { Container } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { Peers } from '../peers.ts';
-import { attach } from './attach.ts';
+import { attach, attachWebSocket } from './attach.ts';
 import { bodyOf, int32 } from './body.ts';
 import { containerConfig, endpointConfigs, hostConfig } from './container-config.ts';
 import { listContainersRequest } from './container-filter.ts';
 import { containerJson } from './container-json.ts';
 import { containerRow } from './container-row.ts';
-import { BadRequest, notFound, notServed } from './errors.ts';
+import { BadRequest, notFound, notServed, prefixed } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { sendLogs } from './logs.ts';
 import { pruneContainersRequest } from './prune.ts';
 import { resourcesOf } from './resources.ts';
 import type { Routes } from './router.ts';
 import { resizeTerminal } from './terminal.ts';
+import { atLeast } from './version.ts';
 import { waitFor } from './wait.ts';
 
 /** For verbs that wait for a process or move files; a peer that hangs is noticed by keepalive long before. */
@@ -30,9 +32,11 @@ export function containerRoutes(peers: Peers): Routes {
   const { containers } = peers;
   return {
     async 'GET /containers/json'(exchange) {
-      const listed = await Array.fromAsync(
-        containers.listContainers(listContainersRequest(exchange.query), { signal: exchange.signal }),
-      );
+      const request = listContainersRequest(exchange.query);
+      const listed =
+        request === undefined
+          ? []
+          : await Array.fromAsync(containers.listContainers(request, { signal: exchange.signal }));
       exchange.json(
         200,
         listed.flatMap(({ container }) => (container === undefined ? [] : [containerRow(container)])),
@@ -68,6 +72,11 @@ export function containerRoutes(peers: Peers): Routes {
 
     async 'POST /containers/{id}/start'(exchange) {
       if (exchange.query.text('checkpoint') !== undefined) throw notServed('checkpoints');
+      // An empty object is as far as clients may go.
+      if (Number(exchange.request.headers['content-length'] ?? 0) > 7) {
+        const since = 'was deprecated since API v1.22 and removed in v1.24';
+        throw new BadRequest(`starting container with non-empty request body ${since}`);
+      }
       const { outcome } = await containers.startContainer({ container: named(exchange) }, patient);
       answerOutcome(exchange, outcome);
     },
@@ -84,8 +93,8 @@ export function containerRoutes(peers: Peers): Routes {
 
     async 'POST /containers/{id}/kill'(exchange) {
       const signal = exchange.query.text('signal') ?? '';
-      const { outcome } = await containers.killContainer({ container: named(exchange), signal }, patient);
-      if (outcome === Outcome.OUTCOME_ABSENT) throw noSuchContainer(exchange);
+      const prefix = `cannot kill container: ${named(exchange)}`;
+      await prefixed(prefix, containers.killContainer({ container: named(exchange), signal }, patient));
       exchange.empty(204);
     },
 
@@ -101,16 +110,21 @@ export function containerRoutes(peers: Peers): Routes {
 
     async 'POST /containers/{id}/rename'(exchange) {
       const name = exchange.query.text('name')?.replace(/^\//, '') ?? '';
-      if (name === '') throw new BadRequest('invalid name: the new name may not be empty');
-      await containers.renameContainer({ container: named(exchange), name });
+      const isOfName = (error: unknown) => isServiceError(error, 'NAME_IN_USE') || isServiceError(error, 'BAD_NAME');
+      const renamed = containers.renameContainer({ container: named(exchange), name });
+      await prefixed('Error when allocating new name', renamed, isOfName);
       exchange.empty(204);
     },
 
     async 'DELETE /containers/{id}'(exchange) {
       const { query } = exchange;
-      if (query.truth('link')) throw notServed('the removal of links');
       const { outcome } = await containers.removeContainer(
-        { container: named(exchange), force: query.truth('force'), removeVolumes: query.truth('v') },
+        {
+          container: named(exchange),
+          force: query.truth('force'),
+          removeVolumes: query.truth('v'),
+          removeLink: query.truth('link'),
+        },
         patient,
       );
       if (outcome === Outcome.OUTCOME_ABSENT) throw noSuchContainer(exchange);
@@ -149,6 +163,7 @@ export function containerRoutes(peers: Peers): Routes {
     'POST /containers/{id}/resize': (exchange) => resizeTerminal(exchange, peers),
     'POST /containers/{id}/wait': (exchange) => waitFor(exchange, peers),
     'POST /containers/{id}/attach': (exchange) => attach(exchange, peers),
+    'GET /containers/{id}/attach/ws': (exchange) => attachWebSocket(exchange, peers),
     'GET /containers/{id}/logs': (exchange) => sendLogs(exchange, peers),
   };
 }
@@ -172,8 +187,9 @@ async function openExecs(peers: Peers, { id, state }: Container): Promise<string
 const noSuchContainer = (exchange: Exchange) => notFound(`No such container: ${named(exchange)}`);
 
 /** How a stop or restart goes about it. */
-function ending({ query }: Exchange) {
-  return { signal: query.text('signal') ?? '', timeoutS: query.integer('t') };
+function ending({ query, version }: Exchange) {
+  const signal = atLeast(version, '1.42') ? query.text('signal') : undefined;
+  return { signal: signal ?? '', timeoutS: query.integer('t') };
 }
 
 function answerOutcome(exchange: Exchange, outcome: Outcome): void {

@@ -33,6 +33,8 @@ export interface Exchange {
   end(): void;
   /** Takes the connection out of HTTP's hands, as `attach` does; see hijack.ts. */
   hijack(type: string): Hijacked;
+  /** The connection as a WebSocket, bytes up and bytes down in frames. 400 when the client did not ask for one. */
+  webSocket(): Promise<Hijacked>;
 }
 
 /** A connection that no longer speaks HTTP: bytes up, bytes down. */
@@ -42,6 +44,7 @@ export interface Hijacked {
 }
 
 export async function readBody(request: IncomingMessage): Promise<Body | undefined> {
+  requireJson(request);
   const bytes = await readAll(request);
   if (bytes.length === 0) return undefined;
   let value: unknown;
@@ -53,9 +56,17 @@ export async function readBody(request: IncomingMessage): Promise<Body | undefin
   return bodyOf(value);
 }
 
+/** A body that is said to be something else is not read, as in Docker. */
+function requireJson({ headers }: IncomingMessage): void {
+  const type = headers['content-type'];
+  if (type === undefined || /^\s*application\/json\s*(;|$)/i.test(type)) return;
+  throw new BadRequest(`unsupported Content-Type header (${type}): must be 'application/json'`);
+}
+
 /** Reads chunks up to where an object is whole. */
 export async function readOpeningBody(request: IncomingMessage): Promise<Body | undefined> {
   if (request.headers['transfer-encoding'] === undefined) return readBody(request);
+  requireJson(request);
   let seen = Buffer.alloc(0);
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     seen = Buffer.concat([seen, chunk]);

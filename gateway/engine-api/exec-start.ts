@@ -8,6 +8,7 @@ import {
 } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { ProcessState } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import type { Peers } from '../peers.ts';
+import { tellDetached } from './attach.ts';
 import { bodyOf } from './body.ts';
 import { consoleSize } from './container-config.ts';
 import { parseDetachKeys } from './detach-keys.ts';
@@ -37,7 +38,7 @@ export async function startExec(exchange: Exchange, peers: Peers): Promise<void>
   };
   if (!open.detach) {
     // As in Docker it is this request that says how the streams come, whatever the exec has.
-    await stay(exchange, peers, { open, spec: exec.spec, raw: body.truth('Tty') });
+    await stay(exchange, peers, { open, spec: exec.spec, raw: body.truth('Tty'), containerId: exec.containerId });
     return;
   }
   await standing(peers.execs.execStart(opening(open), { signal })[Symbol.asyncIterator]());
@@ -64,7 +65,7 @@ async function* opening(open: ExecOpen): AsyncGenerator<ExecStartRequest> {
 async function stay(
   exchange: Exchange,
   peers: Peers,
-  { open, spec, raw }: { open: ExecOpen; spec: ExecSpec; raw: boolean },
+  { open, spec, raw, containerId }: { open: ExecOpen; spec: ExecSpec; raw: boolean; containerId: string },
 ): Promise<void> {
   const { signal } = exchange;
   const type = streamType(raw, atLeast(exchange.version, '1.42'));
@@ -72,12 +73,16 @@ async function stay(
   const detach = new AbortController();
   const ended = Promise.withResolvers<void>();
   const isOver = () => signal.aborted || detach.signal.aborted;
+  const letGo = (by: 'keys' | 'end') => {
+    detach.abort();
+    if (by === 'keys') tellDetached(peers, containerId, open.id);
+  };
   // As in Docker the head goes first, alone: there are clients that read ahead, and lose what comes in one piece with it.
   const { input, output } = exchange.hijack(type);
 
   async function* framesUp(): AsyncGenerator<ExecStartRequest> {
     yield* opening(open);
-    if (open.stdin) yield* inputFrames(input, terms, () => detach.abort());
+    if (open.stdin) yield* inputFrames(input, terms, letGo);
     else input.resume();
     // The end of the requests is the call's, not the input's.
     await ended.promise;

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { BadRequest } from './errors.ts';
 import type { Hijacked } from './exchange.ts';
 
 /** A connection whose client asked for an upgrade: Node has stopped to read HTTP from it. */
@@ -34,6 +35,33 @@ export function hijack(
   response.writeHead(200, { 'Content-Type': type });
   response.flushHeaders();
   return { input: request, output: response };
+}
+
+/** Docker's largest frames are those of an interactive client; more at once has no use. */
+const largestFrame = 1024 * 1024;
+
+/** RFC 6455. Ends with a close frame; what the client's frames hold is one stream of bytes, whatever their kind. */
+export async function openWebSocket(
+  request: IncomingMessage,
+  response: ServerResponse,
+  upgrade: Upgrade | undefined,
+): Promise<Hijacked> {
+  if (upgrade === undefined || request.headers.upgrade?.toLowerCase() !== 'websocket') {
+    throw new BadRequest('not websocket protocol');
+  }
+  // Loaded when somebody asks for it: few do.
+  const { createWebSocketStream, WebSocketServer } = await import('ws');
+  const server = new WebSocketServer({ noServer: true, maxPayload: largestFrame, perMessageDeflate: false });
+  response.detachSocket(upgrade as Socket);
+  const { promise, resolve, reject } = Promise.withResolvers<Hijacked>();
+  upgrade.once('close', () => reject(new Error('the client went away before the connection was a WebSocket')));
+  server.handleUpgrade(request, upgrade, Buffer.alloc(0), (socket) => {
+    const stream = createWebSocketStream(socket);
+    // What is wrong with the connection ends it, and that is what counts.
+    stream.on('error', () => socket.terminate());
+    resolve({ input: stream, output: stream });
+  });
+  return promise;
 }
 
 /**

@@ -6,20 +6,23 @@ import { timeBefore } from './times.ts';
 export interface Query {
   text(name: string): string | undefined;
   texts(name: string): string[];
-  /** `1`, `true`, `True` …; absent, empty, `0`, `no`, `false`, `none` are false, anything else true, as Docker has it. */
-  truth(name: string): boolean;
+  /** Empty, `0`, `no`, `false`, `none` are false, anything else true, as Docker has it; absent is what `absent` says, or false. */
+  truth(name: string, absent?: boolean): boolean;
   integer(name: string, bounds?: Bounds): number | undefined;
   /** Seconds since 1970 with a fraction, RFC 3339, or how long ago, `1h30m`: as nanoseconds; 0n when absent. */
   time(name: string): bigint;
-  /** `filters`: values by key. `{"a":["x"]}` and the older `{"a":{"x":true}}`. */
-  filters(known: readonly string[]): Record<string, string[]>;
+  /** `filters`: values by key. `{"a":["x"]}` and the older `{"a":{"x":true}}`. Without `known` any key goes. */
+  filters(known?: readonly string[]): Record<string, string[]>;
 }
 
 export function queryOf(parameters: URLSearchParams): Query {
   const query: Query = {
     text: (name) => parameters.get(name) || undefined,
     texts: (name) => parameters.getAll(name).filter((value) => value !== ''),
-    truth: (name) => !['', '0', 'no', 'false', 'none'].includes((parameters.get(name) ?? '').trim().toLowerCase()),
+    truth(name, absent = false) {
+      const value = parameters.get(name);
+      return value === null ? absent : !['', '0', 'no', 'false', 'none'].includes(value.trim().toLowerCase());
+    },
     integer(name, bounds) {
       const value = query.text(name);
       return value === undefined ? undefined : integerOf(name, value, bounds);
@@ -32,7 +35,7 @@ export function queryOf(parameters: URLSearchParams): Query {
     filters(known) {
       const found = parseFilters(query.text('filters'));
       for (const key of Object.keys(found)) {
-        if (!known.includes(key)) throw new BadRequest(`invalid filter '${key}'`);
+        if (known?.includes(key) === false) throw new BadRequest(`invalid filter '${key}'`);
       }
       return found;
     },
@@ -62,10 +65,10 @@ function parseFilters(text: string | undefined): Record<string, string[]> {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new BadRequest('invalid filters: not JSON');
+    throw new BadRequest('invalid filter');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new BadRequest('invalid filters: not an object');
+  if (value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) throw new BadRequest('invalid filter');
   return Object.fromEntries(Object.entries(value).map(([key, values]) => [key, filterValues(key, values)]));
 }
 
@@ -73,7 +76,7 @@ function filterValues(key: string, values: unknown): string[] {
   if (Array.isArray(values) && values.every((each) => typeof each === 'string')) return values;
   if (typeof values === 'object' && values !== null && !Array.isArray(values))
     return Object.entries(values).flatMap(([value, is]) => (is === true ? [value] : []));
-  throw new BadRequest(`invalid filters: the values of '${key}' are not a list of texts`);
+  throw new BadRequest(`invalid filter '${key}': its values are not a list of texts`);
 }
 
 /** `key=value` filters as a map; without `=` the value is empty. */
@@ -88,9 +91,9 @@ export function labelMap(labels: readonly string[] = []): Record<string, string>
 
 /** A filter that takes one truth value, as `dangling=true`. */
 export function truthFilter(name: string, values: readonly string[] | undefined): boolean | undefined {
-  const value = values?.[0];
-  if (value === undefined) return undefined;
-  if (value === 'true' || value === '1') return true;
-  if (value === 'false' || value === '0') return false;
-  throw new BadRequest(`invalid filter '${name}=${value}'`);
+  if (values === undefined || values.length === 0) return undefined;
+  const [value, other] = values;
+  if (other === undefined && (value === 'true' || value === '1')) return true;
+  if (other === undefined && (value === 'false' || value === '0')) return false;
+  throw new BadRequest(`invalid filter '${name}=[${values.join(' ')}]'`);
 }

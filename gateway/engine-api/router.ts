@@ -5,7 +5,7 @@ import { childTraceparent, withCall } from '../../kit/rpc/call.ts';
 import type { Traffic } from '../traffic.ts';
 import { BadRequest, notFound, statusOf } from './errors.ts';
 import { type Exchange, readBody, readOpeningBody, written } from './exchange.ts';
-import { hijack, type Upgrade } from './hijack.ts';
+import { hijack, openWebSocket, type Upgrade } from './hijack.ts';
 import { queryOf } from './query.ts';
 import { newestVersion, requireSupported } from './version.ts';
 
@@ -69,7 +69,7 @@ async function answer(
 function parseUrl(url: string): { version: string; path: string; parameters: URLSearchParams } {
   const at = url.indexOf('?');
   const whole = at < 0 ? url : url.slice(0, at);
-  const [, version, path = '/'] = /^(?:\/v(\d+\.\d+))?(\/.*)$/.exec(whole) ?? [];
+  const [, version, path = '/'] = /^(?:\/v([\d.]+))?(\/.*)$/.exec(whole) ?? [];
   if (version !== undefined) requireSupported(version);
   return { version: version ?? newestVersion, path, parameters: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)) };
 }
@@ -156,6 +156,10 @@ function exchangeOf(
       const taken = hijack(request, response, upgrade, type);
       taken.output.on('close', () => gone.abort());
       return taken;
+    },
+    async webSocket() {
+      upgrade?.on('close', () => gone.abort());
+      return openWebSocket(request, response, upgrade);
     },
   };
 }

@@ -3,6 +3,7 @@ import { isServiceError } from '../../kit/errors.ts';
 import { ContainerStatus } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import type { Usage } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
 import type { Peers } from '../peers.ts';
+import { BadRequest } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { statsJson } from './stats-json.ts';
 
@@ -14,8 +15,9 @@ const intervalMs = 1000;
  */
 export async function sendStats(exchange: Exchange, peers: Peers): Promise<void> {
   const { query, signal } = exchange;
-  const streams = !['0', 'false'].includes((query.text('stream') ?? 'true').toLowerCase());
-  const once = !streams && query.truth('one-shot');
+  const streams = query.truth('stream', true);
+  const once = query.truth('one-shot');
+  if (streams && once) throw new BadRequest('cannot have stream=true and one-shot=true');
   let before: Usage | undefined;
   let named = { id: '', name: '' };
   let isSent = false;

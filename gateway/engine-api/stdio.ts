@@ -63,7 +63,7 @@ export function hangUp(output: Writable): void {
 export async function* inputFrames(
   input: Readable,
   { tty, stdinOnce, detachKeys }: { tty: boolean; stdinOnce: boolean; detachKeys: Buffer },
-  detach: () => void,
+  detach: (by: 'keys' | 'end') => void,
 ): AsyncGenerator<InputFrame> {
   const watch = tty ? watchKeys(detachKeys) : undefined;
   try {
@@ -72,7 +72,7 @@ export async function* inputFrames(
       const { bytes, isComplete } = watch?.(chunk) ?? { bytes: chunk, isComplete: false };
       if (bytes.length > 0) yield { frame: { $case: 'stdin', value: bytes } };
       if (isComplete) {
-        detach();
+        detach('keys');
         return;
       }
     }
@@ -81,5 +81,5 @@ export async function* inputFrames(
     return;
   }
   if (stdinOnce && !tty) yield { frame: { $case: 'closeStdin', value: {} } };
-  else detach();
+  else detach('end');
 }

@@ -1,6 +1,7 @@
 import type { EventFilter, WatchEventsResponse } from '../../proto/gen/longshore/daemon/v1/event.ts';
 import type { GetVersionResponse } from '../../proto/gen/longshore/daemon/v1/system.ts';
 import type { Peers } from '../peers.ts';
+import { BadRequest } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { infoJson } from './info.ts';
 import { exactNumber } from './json.ts';
@@ -64,6 +65,10 @@ async function sendEvents(exchange: Exchange, peers: Peers): Promise<void> {
   const { query, signal } = exchange;
   const filter = eventFilter(query);
   const untilNs = query.time('until');
+  if (untilNs !== 0n && untilNs < query.time('since')) {
+    const [since, until] = [query.text('since'), query.text('until')];
+    throw new BadRequest(`\`since\` time (${since}) cannot be after \`until\` time (${until})`);
+  }
   let from = { after: 0, sinceNs: query.time('since') };
   const events = outlasting(() => peers.events.watchEvents({ ...from, untilNs, filter }, { signal }), signal);
   for await (const event of events) {
@@ -82,7 +87,8 @@ async function sendEvents(exchange: Exchange, peers: Peers): Promise<void> {
 }
 
 function eventFilter(query: Query): EventFilter {
-  const filters = query.filters(['type', 'event', 'container', 'image', 'volume', 'network', 'label', 'scope']);
+  // As in Docker: what is asked of other kinds of things than there are here is no error.
+  const filters = query.filters();
   return {
     types: filters.type ?? [],
     actions: filters.event ?? [],

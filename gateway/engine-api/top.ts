@@ -1,5 +1,5 @@
+import { totalmem } from 'node:os';
 import type { Process } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
-import { BadRequest } from './errors.ts';
 
 /** A column of `ps`: its title, and what it shows of a process. */
 interface Column {
@@ -33,6 +33,8 @@ const minutes = (seconds: number) => `${Math.floor(seconds / 60)}:${two(Math.flo
 const firstWord = ({ command }: Process) => command.split(' ')[0]?.split('/').at(-1) ?? '';
 const percent = ({ cpuPercent }: Process) => `${cpuPercent}.0`;
 
+const memoryPercent = ({ resident }: Process) => ((100 * resident) / totalmem()).toFixed(1);
+
 const column = (title: string, cell: (process: Process) => string): Column => ({ title, cell });
 
 /** By the names that `ps -o` takes. */
@@ -44,6 +46,8 @@ const columns: Readonly<Record<string, Column>> = {
   c: column('C', ({ cpuPercent }) => String(cpuPercent)),
   '%cpu': column('%CPU', percent),
   pcpu: column('%CPU', percent),
+  '%mem': column('%MEM', memoryPercent),
+  pmem: column('%MEM', memoryPercent),
   stime: column('STIME', startTime),
   start: column('START', startTime),
   tty: column('TT', ({ terminal }) => terminal),
@@ -67,7 +71,7 @@ const full: readonly Column[] = [
 ];
 
 const byUser: readonly Column[] = [
-  ...pick('user', 'pid', '%cpu', 'vsz', 'rss'),
+  ...pick('user', 'pid', '%cpu', '%mem', 'vsz', 'rss'),
   column('TTY', ({ terminal }) => terminal),
   ...pick('stat', 'start'),
   column('TIME', (process) => minutes(cpuSeconds(process))),
@@ -75,24 +79,20 @@ const byUser: readonly Column[] = [
 ];
 
 function pick(...names: string[]): Column[] {
-  return names.map((name) => {
-    const found = columns[name];
-    if (found === undefined) throw new BadRequest(`invalid ps_args: there is no column "${name}"`);
-    return found;
-  });
+  return names.flatMap((name) => columns[name] ?? []);
 }
 
 /**
- * The columns that options of `ps` ask for: `-ef`, `aux`, or `-o` with names. Processes are read by the exec driver, not by a
- * ps, so that other options are refused.
+ * The columns that options of `ps` ask for: `-ef`, `aux`, or `-o` with names, which the exec driver reads without a ps.
+ * Undefined for all others.
  */
-export function topTable(options: string): readonly Column[] {
+export function topTable(options: string): readonly Column[] | undefined {
   const text = options.trim();
   if (['', '-e', '-f', '-ef', '-fe', 'ef'].includes(text)) return full;
   if (['aux', '-aux', 'ax', 'u', 'au'].includes(text)) return byUser;
   const [, names] = /^(?:-?[aexw]+\s+)?-?[aexw]*o\s*([\w%]+(?:[, ]+[\w%]+)*)$/.exec(text) ?? [];
-  if (names === undefined) throw new BadRequest(`invalid ps_args: "${options}": use -ef, aux or -o with columns`);
-  return pick(...names.split(/[, ]+/));
+  const wanted = names?.split(/[, ]+/) ?? [];
+  return wanted.length > 0 && wanted.every((name) => Object.hasOwn(columns, name)) ? pick(...wanted) : undefined;
 }
 
 export function topJson(table: readonly Column[], processes: readonly Process[]): object {

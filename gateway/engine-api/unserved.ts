@@ -3,7 +3,6 @@ import type { Routes } from './router.ts';
 
 /** Parts of Docker's API that are known and not served, by what a user would call them. */
 const unserved: Readonly<Record<string, readonly string[]>> = {
-  'attach by WebSocket': ['GET /containers/{id}/attach/ws'],
   pruning: ['POST /images/prune', 'POST /volumes/prune', 'POST /networks/prune'],
   'saving images': ['GET /images/get', 'GET /images/{name:*}/get'],
   'pushing images': ['POST /images/{name:*}/push'],

@@ -8,13 +8,16 @@ import { topJson, topTable } from './top.ts';
 export function usageRoutes(peers: Peers): Routes {
   return {
     async 'GET /containers/{id}/top'(exchange) {
-      const table = topTable(exchange.query.text('ps_args') ?? '-ef');
+      const options = exchange.query.text('ps_args') ?? '-ef';
+      const table = topTable(options);
       const { containerId } = await peers.containers.openStream({
         container: exchange.path.id ?? '',
-        purpose: StreamPurpose.STREAM_PURPOSE_USAGE,
+        purpose: StreamPurpose.STREAM_PURPOSE_TOP,
       });
-      const { processes } = await peers.usage.listProcesses({ id: containerId });
-      exchange.json(200, topJson(table, processes));
+      const psOptions = table === undefined ? options.split(/[\t\n\f\r ]+/).filter(Boolean) : [];
+      const { processes, titles, rows } = await peers.usage.listProcesses({ id: containerId, psOptions });
+      const answer = table === undefined ? { Titles: titles, Processes: rows.map(({ cells }) => cells) } : undefined;
+      exchange.json(200, answer ?? topJson(table ?? [], processes));
     },
 
     'GET /containers/{id}/stats': (exchange) => sendStats(exchange, peers),

@@ -11,12 +11,18 @@ export const oldestVersion = '1.24';
 
 const minor = (version: string) => Number(version.split('.')[1]);
 
+/** Any number of parts, each a number: negative when `one` is older. */
+function compare(one: string, other: string): number {
+  const [ours, theirs] = [one, other].map((version) => version.split('.').map(Number)) as [number[], number[]];
+  const places = Array.from({ length: Math.max(ours.length, theirs.length) }, (_, place) => place);
+  return places.map((place) => (ours[place] ?? 0) - (theirs[place] ?? 0)).find((difference) => difference !== 0) ?? 0;
+}
+
 export function requireSupported(version: string): void {
-  const isOne = version.startsWith('1.');
-  if (!isOne || minor(version) > minor(newestVersion)) {
+  if (compare(version, newestVersion) > 0) {
     throw new BadRequest(`client version ${version} is too new. Maximum supported API version is ${newestVersion}`);
   }
-  if (minor(version) < minor(oldestVersion)) {
+  if (compare(version, oldestVersion) < 0) {
     throw new BadRequest(
       `client version ${version} is too old. Minimum supported API version is ${oldestVersion}, ` +
         'please upgrade your client to a newer version',

@@ -35,6 +35,7 @@ export const errors = defineErrors('execdriver', {
     message: (m: { id: string; generation: number; newest: number }) =>
       `container ${m.id} was started as generation ${m.newest} already; ${m.generation} is an older one`,
   },
+  badPsOptions: { code: 'INVALID_ARGUMENT', message: (m: { detail: string }) => m.detail },
   notRunning: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is not running` },
   joinedNotRunning: {
     code: 'FAILED_PRECONDITION',

@@ -8,12 +8,14 @@ import {
   type UsageServiceImplementation,
 } from '../../proto/gen/longshore/execdriver/v1/usage.ts';
 import { readHierarchies } from './cgroups/hierarchies.ts';
+import { processesOf } from './cgroups/tree.ts';
 import type { Container } from './containers/container.ts';
 import type { ExecDriver } from './containers/exec-driver.ts';
 import { errors } from './errors.ts';
 import { outcomeMessage } from './messages.ts';
 import type { EngineFacts } from './spec/facts.ts';
 import { listProcesses } from './usage/processes.ts';
+import { psTable } from './usage/ps.ts';
 import { sampleUsage } from './usage/sample.ts';
 import { updateResources } from './usage/update.ts';
 
@@ -42,7 +44,12 @@ export function usageService(parts: {
       }
     },
 
-    listProcesses: async ({ id }) => ({ processes: listProcesses(readHierarchies(), living(id).record.terms.cgroup) }),
+    async listProcesses({ id, psOptions }) {
+      const { cgroup } = living(id).record.terms;
+      const hierarchies = readHierarchies();
+      if (psOptions.length === 0) return { processes: listProcesses(hierarchies, cgroup), titles: [], rows: [] };
+      return { processes: [], ...(await psTable(psOptions, processesOf(hierarchies, cgroup))) };
+    },
 
     updateResources: (request) =>
       idempotent(
