@@ -59,6 +59,14 @@ export function execSuite(current: Current): void {
       await remove(containerId);
     });
 
+    test('one by a user that is not in the container’s passwd is UNKNOWN_USER', async () => {
+      const { execs, remove } = current();
+      const containerId = await host();
+      const spec = { args: ['true'], user: 'no-such-user' };
+      await refused(execs.createExec({ id: newId(), containerId, spec }), 'INVALID_ARGUMENT', 'UNKNOWN_USER');
+      await remove(containerId);
+    });
+
     test('a repeat by request id gets the same answer; the id with another request is REQUEST_ID_REUSED', async () => {
       const { execs, remove } = current();
       const [containerId, id] = [await host(), newId()];

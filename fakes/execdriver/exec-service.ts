@@ -18,6 +18,7 @@ import { errors } from './errors.ts';
 import type { ExecStore } from './execs.ts';
 import { createOutbox } from './outbox.ts';
 import { runProbe } from './probe.ts';
+import { checkUser } from './process-service.ts';
 import type { Run } from './run.ts';
 
 const sigkill = 9;
@@ -33,6 +34,7 @@ export function execService(
       needInit();
       if (!/^[0-9a-f]{64}$/.test(id)) throw errors.invalidId({ id });
       if (spec === undefined) throw errors.badSpec({ field: 'spec', problem: 'is needed' });
+      checkUser(spec.user);
       return { outcome: store.create(id, containerId, spec) };
     }),
     async *execStart(requests, { signal }) {

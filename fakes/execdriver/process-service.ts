@@ -88,7 +88,12 @@ function checked({ id, generation, spec }: StartContainerRequest) {
   if (sysctl !== undefined && spec.networkNamespacePath === '') {
     throw errors.badSpec({ field: 'sysctls', problem: `${sysctl} needs a network namespace that is joined` });
   }
-  const [user = ''] = spec.user.split(':');
-  if (user !== '' && !/^\d+$/.test(user) && !users.includes(user)) throw errors.unknownUser({ user });
+  checkUser(spec.user);
   return spec;
+}
+
+/** `user` or `user:group`. UNKNOWN_USER. */
+export function checkUser(name: string): void {
+  const [user = ''] = name.split(':');
+  if (user !== '' && !/^\d+$/.test(user) && !users.includes(user)) throw errors.unknownUser({ user });
 }

@@ -9,7 +9,7 @@ import { BadRequest, notFound } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { startExec } from './exec-start.ts';
 import type { Routes } from './router.ts';
-import { terminalSide } from './terminal.ts';
+import { terminalSize } from './terminal.ts';
 
 /** Further processes in running containers. The daemon judges whether one can be made; all else is the exec driver's. */
 export function execRoutes(peers: Peers): Routes {
@@ -33,11 +33,7 @@ export function execRoutes(peers: Peers): Routes {
     'POST /exec/{id}/start': (exchange) => startExec(exchange, peers),
 
     async 'POST /exec/{id}/resize'(exchange) {
-      const { query } = exchange;
-      const rows = query.integer('h', terminalSide);
-      const columns = query.integer('w', terminalSide);
-      if (rows === undefined || columns === undefined) throw new BadRequest('invalid size: both h and w are needed');
-      await execs.resizeExec({ id: named(exchange), rows, columns });
+      await execs.resizeExec({ id: named(exchange), ...terminalSize(exchange.query) });
       exchange.empty(200);
     },
 

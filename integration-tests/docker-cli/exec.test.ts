@@ -92,7 +92,7 @@ test('-d answers when it runs, and it goes on by itself', async () => {
   await until(async () => (await exec('host', 'cat', '/tmp/made')).stdout === 'done\n', 10_000);
 });
 
-test('an unknown command is 127, one that is not executable 126, an unknown user 126, each with Docker’s words', async () => {
+test('an unknown command is 127, one that is not executable 126, an unknown user refused, each with Docker’s words', async () => {
   const preface = 'OCI runtime exec failed: exec failed: unable to start container process: exec:';
   const unknown = await exec('host', 'no-such-command');
   assert.deepEqual(
@@ -106,8 +106,8 @@ test('an unknown command is 127, one that is not executable 126, an unknown user
   );
   const user = await exec('-u', 'nobody-here', 'host', 'true');
   assert.deepEqual(
-    [user.code, user.stdout],
-    [126, 'unable to find user nobody-here: no matching entries in passwd file\r\n'],
+    [user.code, user.stderr],
+    [1, 'Error response from daemon: unable to find user nobody-here: no matching entries in passwd file\n'],
   );
   const detached = await exec('-d', 'host', 'no-such-command');
   assert.match(detached.stderr, /executable file not found in \$PATH/);

@@ -24,7 +24,7 @@ export function renameContainer(
     const record = present(lifecycle, id);
     if (record.status === 'removing' || record.status === 'dead')
       throw errors.removalInProgress({ container: id, verb: 'renamed' });
-    const name = checkedName(request.name);
+    const name = checkedName(`/${request.name.replace(/^\//, '')}`);
     if (name === record.name) {
       const problem = 'Renaming a container with the same name as its current name';
       throw errors.badConfig({ field: 'name', problem });

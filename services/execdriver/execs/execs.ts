@@ -129,8 +129,11 @@ export function openExecs(parts: ExecParts): Execs {
         if (!isSame) throw errors.execExists({ exec: id });
         return 'already';
       }
-      const { generation } = servingContainer(containers, containerId).record;
+      const container = servingContainer(containers, containerId);
+      const { generation } = container.record;
       if (spec.args.length === 0) throw errors.badSpec({ field: 'spec.args', detail: 'No exec command specified' });
+      // As in Docker a user that is not there is told now, before a client takes its connection over.
+      if (spec.user !== '') furtherProcess(parts, container, spec);
       const exited = list(containerId).filter(({ record }) => record.state === 'exited');
       for (const old of exited.sort((a, b) => a.record.madeMs - b.record.madeMs).slice(0, -remembered)) {
         forgetExec(parts, old, killedCode);

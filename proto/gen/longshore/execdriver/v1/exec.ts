@@ -1919,7 +1919,10 @@ export const ExecServiceDefinition = {
   name: "ExecService",
   fullName: "longshore.execdriver.v1.ExecService",
   methods: {
-    /** Ids are the caller's (64 hex). FAILED_PRECONDITION, NOT_RUNNING; NOT_FOUND, CONTAINER_NOT_FOUND. */
+    /**
+     * Ids are the caller's (64 hex). FAILED_PRECONDITION, NOT_RUNNING; NOT_FOUND, CONTAINER_NOT_FOUND; INVALID_ARGUMENT,
+     * UNKNOWN_USER.
+     */
     createExec: {
       name: "CreateExec",
       requestType: CreateExecRequest as typeof CreateExecRequest,
@@ -2008,7 +2011,10 @@ export const ExecServiceDefinition = {
 } as const;
 
 export interface ExecServiceImplementation<CallContextExt = {}> {
-  /** Ids are the caller's (64 hex). FAILED_PRECONDITION, NOT_RUNNING; NOT_FOUND, CONTAINER_NOT_FOUND. */
+  /**
+   * Ids are the caller's (64 hex). FAILED_PRECONDITION, NOT_RUNNING; NOT_FOUND, CONTAINER_NOT_FOUND; INVALID_ARGUMENT,
+   * UNKNOWN_USER.
+   */
   createExec(
     request: CreateExecRequest,
     context: CallContext & CallContextExt,
@@ -2058,7 +2064,10 @@ export interface ExecServiceImplementation<CallContextExt = {}> {
 }
 
 export interface ExecServiceClient<CallOptionsExt = {}> {
-  /** Ids are the caller's (64 hex). FAILED_PRECONDITION, NOT_RUNNING; NOT_FOUND, CONTAINER_NOT_FOUND. */
+  /**
+   * Ids are the caller's (64 hex). FAILED_PRECONDITION, NOT_RUNNING; NOT_FOUND, CONTAINER_NOT_FOUND; INVALID_ARGUMENT,
+   * UNKNOWN_USER.
+   */
   createExec(
     request: DeepPartial<CreateExecRequest>,
     options?: CallOptions & CallOptionsExt,
