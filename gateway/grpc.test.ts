@@ -138,9 +138,15 @@ test('what is for the coordinator alone is refused, what users may watch is not'
 test('every method of every contract is READ, WRITE or CONTROL and has an owner', () => {
   const { services, find } = readMethods();
   assert.ok(services.length >= 12, services.join(' '));
-  assert.deepEqual(find('/longshore.graph.v1.ImageService/GetImage'), { owner: 'graph', isPublic: true });
-  assert.deepEqual(find('/longshore.graph.v1.ControlService/Init'), { owner: 'graph', isPublic: false });
-  assert.deepEqual(find('/longshore.daemon.v1.ControlService/Shutdown'), { owner: 'daemon', isPublic: false });
+  const [looks, writes] = [
+    { isPublic: true, isWrite: false },
+    { isPublic: true, isWrite: true },
+  ];
+  const commands = { isPublic: false, isWrite: false };
+  assert.deepEqual(find('/longshore.graph.v1.ImageService/GetImage'), { owner: 'graph', ...looks });
+  assert.deepEqual(find('/longshore.graph.v1.ImageService/TagImage'), { owner: 'graph', ...writes });
+  assert.deepEqual(find('/longshore.graph.v1.ControlService/Init'), { owner: 'graph', ...commands });
+  assert.deepEqual(find('/longshore.daemon.v1.ControlService/Shutdown'), { owner: 'daemon', ...commands });
 });
 
 test('health is that of the service’s owner', async (t) => {

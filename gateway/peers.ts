@@ -13,6 +13,7 @@ import { ImageServiceDefinition } from '../proto/gen/longshore/graph/v1/image.ts
 import { LayerServiceDefinition } from '../proto/gen/longshore/graphdriver/v1/layer.ts';
 import { NetworkServiceDefinition } from '../proto/gen/longshore/network/v1/network.ts';
 import { VolumeServiceDefinition } from '../proto/gen/longshore/volume/v1/volume.ts';
+import type { Audit } from './audit.ts';
 
 /** An owner that was killed is back within two seconds, on a busy machine; what it was doing for a client goes on. */
 const repeatMs = 6_000;
@@ -24,12 +25,13 @@ export const owners = ['daemon', 'graph', 'graphdriver', 'execdriver', 'volume',
 /** The owners of what the Engine API shows: the daemon for container records, the others for their own objects and bytes. */
 export type Peers = ReturnType<typeof dialPeers>;
 
-export function dialPeers(config: ServiceConfig) {
+export function dialPeers(config: ServiceConfig, audit: Audit) {
   const channel = (role: Owner): Channel =>
     dial(endpointOf(config, role), {
       role: 'gateway',
       log: config.log,
       repeatMs,
+      middleware: audit.middleware,
       ...(config.tls && { tls: config.tls }),
     });
   const daemon = channel('daemon');

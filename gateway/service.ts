@@ -6,6 +6,7 @@ import { watchHealth } from '../kit/rpc/health.ts';
 import { serve } from '../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../kit/service.ts';
 import { ContainerServiceDefinition } from '../proto/gen/longshore/daemon/v1/container.ts';
+import { createAudit } from './audit.ts';
 import { createRouter } from './engine-api/router.ts';
 import { engineRoutes } from './engine-api/routes.ts';
 import { httpServer } from './engine-api/server.ts';
@@ -32,11 +33,12 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const served = await serve({ ...config, services: [] });
   served.setServing(healthName, false);
 
-  const peers = dialPeers(config);
+  const audit = createAudit(log);
+  const peers = dialPeers(config, audit);
   const owners = openOwners(config);
   const traffic = createTraffic();
-  const http = httpServer(createRouter(engineRoutes(peers), traffic, log));
-  const door = createFrontDoor({ http, grpc: grpcServer(owners, traffic, log), traffic });
+  const http = httpServer(createRouter(engineRoutes(peers), { traffic, audit, log }));
+  const door = createFrontDoor({ http, grpc: grpcServer(owners, { traffic, audit, log }), traffic });
 
   const stopping = new AbortController();
   const opening = (async () => {

@@ -1,5 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { isServiceError } from '../../kit/errors.ts';
+import { currentCall } from '../../kit/rpc/call.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { Container } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
@@ -49,14 +50,15 @@ export function containerRoutes(peers: Peers): Routes {
       if (body === undefined) throw new BadRequest('config cannot be empty in order to create a container');
       const created = await containers.createContainer(
         {
-          id: randomBytes(32).toString('hex'),
+          id: newId(),
           name: query.text('name')?.replace(/^\//, '') ?? '',
           config: containerConfig(body),
           hostConfig: hostConfig(body.object('HostConfig')),
           endpoints: endpointConfigs(body),
           platform: query.text('platform') ?? '',
         },
-        patient,
+        // Who gives up lets the daemon know: asked again for the same, it has it.
+        { ...patient, signal: exchange.signal },
       );
       exchange.json(201, { Id: created.id, Warnings: created.warnings });
     },
@@ -166,6 +168,13 @@ export function containerRoutes(peers: Peers): Routes {
     'GET /containers/{id}/attach/ws': (exchange) => attachWebSocket(exchange, peers),
     'GET /containers/{id}/logs': (exchange) => sendLogs(exchange, peers),
   };
+}
+
+/** 64 hex digits; the same for every repeat of a request to which the client gave an id (X-Request-Id). */
+function newId(): string {
+  const call = currentCall();
+  if (call?.requestIdGiven !== true) return randomBytes(32).toString('hex');
+  return createHash('sha256').update(`create ${call.requestId}`).digest('hex');
 }
 
 const named = (exchange: Exchange) => exchange.path.id ?? '';

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import { childTraceparent, withCall } from '../../kit/rpc/call.ts';
+import type { Audit } from '../audit.ts';
 import type { Traffic } from '../traffic.ts';
 import { BadRequest, notFound, statusOf } from './errors.ts';
 import { type Exchange, readBody, readOpeningBody, written } from './exchange.ts';
@@ -23,10 +24,17 @@ interface Route {
 /** Answers HTTP requests of the Engine API. Which version is spoken is the path's prefix, `/v1.51/…`. */
 export type Answer = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade) => void;
 
-export function createRouter(routes: Routes, traffic: Traffic, log: Logger): Answer {
+/** What the front door's two sides share. */
+export interface Desk {
+  traffic: Traffic;
+  audit: Audit;
+  log: Logger;
+}
+
+export function createRouter(routes: Routes, desk: Desk): Answer {
   const table = Object.entries(routes).map(([key, handler]) => compile(key, handler));
   return (request, response, upgrade) => {
-    void answer(table, traffic, request, response, upgrade, log);
+    void answer(table, desk, request, response, upgrade);
   };
 }
 
@@ -38,11 +46,10 @@ function compile(key: string, handler: Handler): Route {
 
 async function answer(
   table: readonly Route[],
-  traffic: Traffic,
+  { traffic, audit, log }: Desk,
   request: IncomingMessage,
   response: ServerResponse,
   upgrade: Upgrade | undefined,
-  log: Logger,
 ): Promise<void> {
   const gone = new AbortController();
   response.on('close', () => gone.abort());
@@ -56,7 +63,10 @@ async function answer(
     const { version, path, parameters } = parseUrl(url);
     const { handler, names } = find(table, method, path);
     const exchange = exchangeOf(request, response, upgrade, { version, path: names, query: queryOf(parameters) }, gone);
-    await withCall(callOf(request, gone.signal), async () => handler(exchange));
+    await withCall(callOf(request, gone.signal), async () => {
+      audit.enter(request.socket);
+      return handler(exchange);
+    });
   } catch (error) {
     if (!gone.signal.aborted) refuse(response, error, method, url, log);
   } finally {

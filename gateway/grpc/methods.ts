@@ -8,7 +8,7 @@ export interface Methods {
   /** Of the engine's services, those with a method for users. */
   readonly services: readonly string[];
   /** Who serves a method, by its path `/longshore.graph.v1.ImageService/GetImage`. */
-  find(path: string): { owner: Owner; isPublic: boolean } | undefined;
+  find(path: string): { owner: Owner; isPublic: boolean; isWrite: boolean } | undefined;
 }
 
 /** Made with the generated code; in a bundle it lies beside. */
@@ -19,13 +19,14 @@ const accessField = 50301;
 
 /** The contracts themselves say who may call what: see access.proto. */
 export function readMethods(): Methods {
-  const table = new Map<string, { owner: Owner; isPublic: boolean }>();
+  const table = new Map<string, { owner: Owner; isPublic: boolean; isWrite: boolean }>();
   const services = new Set<string>();
   for (const { service, method, access } of methodsOf(readFileSync(descriptors))) {
     const owner = ownerOf(service);
     if (owner === undefined) continue;
-    const isPublic = access === Access.ACCESS_READ || access === Access.ACCESS_WRITE;
-    table.set(`/${service}/${method}`, { owner, isPublic });
+    const isWrite = access === Access.ACCESS_WRITE;
+    const isPublic = access === Access.ACCESS_READ || isWrite;
+    table.set(`/${service}/${method}`, { owner, isPublic, isWrite });
     if (isPublic) services.add(service);
   }
   return { services: [...services], find: (path) => table.get(path) };

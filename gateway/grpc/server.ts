@@ -1,18 +1,18 @@
 import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { isServiceError, messageOf } from '../../kit/errors.ts';
-import type { Logger } from '../../kit/log.ts';
+import { codeNames, isServiceError, messageOf } from '../../kit/errors.ts';
+import type { Desk } from '../engine-api/router.ts';
 import { errors } from '../errors.ts';
 import type { Owner } from '../peers.ts';
-import type { Traffic } from '../traffic.ts';
 import { refuseCall } from './answer.ts';
 import { healthQuestion } from './health.ts';
 import { type Methods, readMethods } from './methods.ts';
+import { objectOf } from './object.ts';
 import type { Owners } from './owners.ts';
-import { passOn } from './pass.ts';
+import { type PassOptions, passOn } from './pass.ts';
 import { reflect } from './reflection.ts';
 
 /** The gRPC side of the front door: whatever the services offer to users, at one endpoint. Connections are handed to it. */
-export function grpcServer(owners: Owners, traffic: Traffic, log: Logger): Http2Server {
+export function grpcServer(owners: Owners, { traffic, audit, log }: Desk): Http2Server {
   // Read at the first call, since most engines are spoken to by REST alone.
   let known: Methods | undefined;
   const methods = () => {
@@ -32,18 +32,35 @@ export function grpcServer(owners: Owners, traffic: Traffic, log: Logger): Http2
     }
     if (/^\/grpc\.health\.v1\.Health\/(Check|Watch)$/.test(path)) {
       const { owner, read } = await healthQuestion(stream);
-      await pass(stream, headers, owner, read);
+      await pass(stream, headers, owner, () => ({ read }));
       return;
     }
     const method = methods().find(path);
     if (method === undefined) refuseCall(stream, errors.unknownMethod({ method: path }));
     else if (!method.isPublic) refuseCall(stream, errors.coordinatorOnly({ method: path }));
+    else if (method.isWrite) await pass(stream, headers, method.owner, () => ({ ended: auditing(stream, headers) }));
     else await pass(stream, headers, method.owner);
   }
 
-  async function pass(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, owner: Owner, read?: Buffer[]) {
+  async function pass(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    owner: Owner,
+    options: () => PassOptions = () => ({}),
+  ) {
     const session = await owners.session(owner);
-    if (!stream.destroyed) passOn(stream, headers, session, owner, read);
+    if (!stream.destroyed) passOn(stream, headers, session, owner, options());
+  }
+
+  function auditing(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): (status: string | undefined) => void {
+    const peer = stream.session?.socket;
+    const object = objectOf(stream);
+    const verb = headers[':path']?.split('/').at(-1) ?? '';
+    const requestId = String(headers['request-id'] ?? '');
+    return (status) => {
+      const outcome = codeNames[Number(status ?? Number.NaN)] ?? 'CANCELLED';
+      audit.write(peer, { verb, object: object(), outcome, requestId });
+    };
   }
 
   const server = createServer({ settings: { initialWindowSize: 256 * 1024 } });

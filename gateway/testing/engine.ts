@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { ServiceImplementation, TsProtoServiceDefinition } from 'nice-grpc';
 import { defineErrors } from '../../kit/errors.ts';
-import { silentLogger } from '../../kit/log.ts';
+import { type Logger, silentLogger } from '../../kit/log.ts';
 import type { Role } from '../../kit/roles.ts';
 import { dial } from '../../kit/rpc/dial.ts';
 import { watchHealth } from '../../kit/rpc/health.ts';
@@ -66,9 +66,14 @@ export interface Engine {
 export interface Public {
   host?: string;
   tls?: TlsFiles;
+  log?: Logger;
 }
 
-export async function startEngine(t: TestContext, owners: Owners, { host, tls }: Public = {}): Promise<Engine> {
+export async function startEngine(
+  t: TestContext,
+  owners: Owners,
+  { host, tls, log: given }: Public = {},
+): Promise<Engine> {
   const execRoot = await mkdtemp(join(tmpdir(), 'longshore-gateway-'));
   const log = silentLogger();
   const running = new Map<Role, Served>();
@@ -82,7 +87,7 @@ export async function startEngine(t: TestContext, owners: Owners, { host, tls }:
 
   const socket = join(execRoot, 'docker.sock');
   const flags = { host: [host ?? `unix://${socket}`] };
-  const config = { role: 'gateway' as const, dataRoot: execRoot, execRoot, log, flags };
+  const config = { role: 'gateway' as const, dataRoot: execRoot, execRoot, log: given ?? log, flags };
   const gateway = await start(serviceConfig({ ...config, ...(tls !== undefined && { tls }) }));
   t.after(async () => {
     await gateway.stop();

@@ -30,12 +30,17 @@ export function connectUnix(type: SocketType, name: Buffer, shownAs: string): nu
 
 /** The process that listens at the other end, as the kernel knows it. Undefined if it is of a pid namespace we don't see. */
 export function peerPid(fd: number): number | undefined {
+  const { pid } = peerCredentials(fd);
+  return pid > 0 ? pid : undefined;
+}
+
+/** Who connected, or listened, when the connection was made (unix(7), SO_PEERCRED). A pid that we don't see is 0. */
+export function peerCredentials(fd: number): { pid: number; uid: number; gid: number } {
   const credentials = Buffer.alloc(12); // struct ucred { pid, uid, gid }
   const length = Buffer.alloc(4);
   length.writeUInt32LE(credentials.length, 0);
   check(libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, length), 'getsockopt');
-  const pid = credentials.readInt32LE(0);
-  return pid > 0 ? pid : undefined;
+  return { pid: credentials.readInt32LE(0), uid: credentials.readUInt32LE(4), gid: credentials.readUInt32LE(8) };
 }
 
 /** sun_path of unix(7), less its NUL. */

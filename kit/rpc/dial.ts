@@ -1,6 +1,7 @@
 import { connectivityState } from '@grpc/grpc-js';
 import {
   type Client,
+  type ClientMiddleware,
   type CompatServiceDefinition,
   createChannel,
   createClientFactory,
@@ -22,6 +23,8 @@ export interface DialOptions {
   /** How long a unary call that was cut off by the peer's death is repeated, under its request id; 0 when left out. */
   repeatMs?: number;
   tls?: TlsFiles;
+  /** Sees every call as its caller does. */
+  middleware?: ClientMiddleware;
 }
 
 /** nice-grpc's client; calls also take `deadlineMs` and `requestId`. */
@@ -46,7 +49,7 @@ export function dial(endpoint: string, options: DialOptions): Channel {
       () => true,
       () => false,
     );
-  const factory = createClientFactory()
+  const calling = createClientFactory()
     .use(deadlineMiddleware)
     .use(
       peerMiddleware({
@@ -59,6 +62,7 @@ export function dial(endpoint: string, options: DialOptions): Channel {
         connected,
       }),
     );
+  const factory = options.middleware === undefined ? calling : calling.use(options.middleware);
   return {
     endpoint,
     client: (definition) => factory.create(definition, channel),

@@ -35,6 +35,7 @@ import type {
 import type { Engine } from '../daemon.ts';
 import type { Events } from '../events/events.ts';
 import { createContainer } from './create.ts';
+import { openCreations } from './creations.ts';
 import { watchExecs } from './exec-watch.ts';
 import { type Clock, systemClock } from './health/clock.ts';
 import { openHealthMonitors } from './health/monitors.ts';
@@ -115,6 +116,7 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>, c
     health,
     now: createClock(),
     reservedNames: new Map(),
+    creations: openCreations((name) => lifecycle.repository.byName(name)?.id),
     held: new Map(),
     earlyExits: new Map(),
     heldExits: undefined,

@@ -32,7 +32,8 @@ export function createContainer(
   if (!/^[0-9a-f]{64}$/.test(id)) {
     throw errors.badConfig({ field: 'id', problem: `a container id is 64 hex digits, not "${id}"` });
   }
-  return lifecycle.queue.run(id, () => create(lifecycle, request, commit));
+  const make = () => lifecycle.queue.run(id, () => create(lifecycle, request, commit));
+  return lifecycle.creations.run(request, make);
 }
 
 async function create(

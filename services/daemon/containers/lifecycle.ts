@@ -3,6 +3,7 @@ import type { KeyedQueue } from '../../../kit/queue.ts';
 import type { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import type { Engine } from '../daemon.ts';
 import { errors } from '../errors.ts';
+import type { Creations } from './creations.ts';
 import type { HealthMonitors } from './health/monitors.ts';
 import type { FilesLease } from './open-files.ts';
 import type { ContainerRecord } from './record.ts';
@@ -22,6 +23,7 @@ export interface Lifecycle {
   readonly now: () => bigint;
   /** Names of containers that are being made, and their ids. */
   readonly reservedNames: Map<string, string>;
+  readonly creations: Creations;
   /** The generation whose sandbox, mounts and volumes may still be there. */
   readonly held: Map<string, number>;
   /** Exits that came before their start was recorded. */

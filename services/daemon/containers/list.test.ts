@@ -55,7 +55,10 @@ test('filters are Docker’s', async (t) => {
   assert.deepEqual(await names(engine, { published: ['80/tcp'] }), []);
   assert.deepEqual(await names(engine, { published: ['81-90'] }), []);
   assert.deepEqual((await names(engine, { exposed: ['70-90/tcp'] })).length, 3);
-  await assert.rejects(names(engine, { statuses: ['well'] }), /^ServiceError: invalid filter 'status=well': invalid value for state \(well\): must be one of created, running, /);
+  await assert.rejects(
+    names(engine, { statuses: ['well'] }),
+    /^ServiceError: invalid filter 'status=well': invalid value for state \(well\): must be one of created, running, /,
+  );
   await assert.rejects(names(engine, { before: 'gone' }), /No such container: gone/);
 });
 

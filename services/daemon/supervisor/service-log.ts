@@ -2,7 +2,7 @@ import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, readSync, wat
 import { join } from 'node:path';
 import type { Role } from '../../../kit/roles.ts';
 
-/** A log that has grown beyond this starts anew at the service's next start. */
+/** A log that has grown beyond this starts anew: all in it has been shown, and it is on memory usually. */
 const longestLog = 10 * 1024 * 1024;
 
 /**
@@ -32,11 +32,12 @@ export function serviceLog(execRoot: string, role: Role, show: (lines: Buffer) =
     shown += readSync(fd, lines, 0, lines.length, shown);
     last = lines.toString().trimEnd().split('\n').at(-1) || last;
     show(lines);
+    // A line of this very moment may go with it; the service appends, so its next one is the file's first.
+    if (shown > longestLog && fstatSync(fd).size === shown) ftruncateSync(fd);
   };
   const watcher = watch(path, follow);
   return {
     open() {
-      if (fstatSync(fd).size > longestLog) ftruncateSync(fd);
       return openSync(path, 'a', 0o640);
     },
     lastWords() {
