@@ -1,3 +1,4 @@
+import { expectCgroupJoin } from '../../kit/linux/cgroup-join.ts';
 import { idempotent } from '../../kit/outcomes.ts';
 import type { Records } from '../../kit/records.ts';
 import { currentCall } from '../../kit/rpc/call.ts';
@@ -42,6 +43,7 @@ export function execService(parts: {
       const { id, containerId, spec } = request;
       checkId(id);
       if (spec === undefined) throw errors.badSpec({ field: 'spec', detail: 'an exec needs a spec' });
+      void expectCgroupJoin();
       return idempotent(
         {
           records,

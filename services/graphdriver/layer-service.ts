@@ -1,3 +1,4 @@
+import { expectCgroupJoin } from '../../kit/linux/cgroup-join.ts';
 import { idempotent } from '../../kit/outcomes.ts';
 import type { Records } from '../../kit/records.ts';
 import { currentCall } from '../../kit/rpc/call.ts';
@@ -62,6 +63,8 @@ export function layerService({ layers, records, dataRoot }: Given): LayerService
         labels: check.labels(request.labels),
         options: request.storageOptions,
       };
+      // It is for a container, which mostly starts at once.
+      void expectCgroupJoin();
       return idempotent(mutation(records, CreateLayerRequest, request, CreateLayerResponse), (commit) =>
         layers().create(wanted, (outcome, record) => commit({ outcome: outcomes[outcome] }, record)),
       );
@@ -70,6 +73,7 @@ export function layerService({ layers, records, dataRoot }: Given): LayerService
     async mountLayer(request) {
       const id = check.layerId('id', request.id);
       const holder = check.holder(request.holder);
+      void expectCgroupJoin();
       return idempotent(mutation(records, MountLayerRequest, request, MountLayerResponse, 'kill'), (commit) =>
         layers().mount(id, holder, request.hostIds, ({ outcome, path }, record) =>
           commit({ outcome: outcomes[outcome], path }, record),
