@@ -63,7 +63,7 @@ export function containerRoutes(peers: Peers): Routes {
       exchange.json(201, { Id: created.id, Warnings: created.warnings });
     },
 
-    async 'GET /containers/{id}/json'(exchange) {
+    async 'GET /containers/{id:*}/json'(exchange) {
       const { container } = await containers.getContainer({
         container: named(exchange),
         withSize: exchange.query.truth('size'),
@@ -72,7 +72,7 @@ export function containerRoutes(peers: Peers): Routes {
       exchange.json(200, containerJson(container, await openExecs(peers, container)));
     },
 
-    async 'POST /containers/{id}/start'(exchange) {
+    async 'POST /containers/{id:*}/start'(exchange) {
       if (exchange.query.text('checkpoint') !== undefined) throw notServed('checkpoints');
       // An empty object is as far as clients may go.
       if (Number(exchange.request.headers['content-length'] ?? 0) > 7) {
@@ -83,34 +83,34 @@ export function containerRoutes(peers: Peers): Routes {
       answerOutcome(exchange, outcome);
     },
 
-    async 'POST /containers/{id}/stop'(exchange) {
+    async 'POST /containers/{id:*}/stop'(exchange) {
       const { outcome } = await containers.stopContainer({ container: named(exchange), ...ending(exchange) }, endless);
       answerOutcome(exchange, outcome);
     },
 
-    async 'POST /containers/{id}/restart'(exchange) {
+    async 'POST /containers/{id:*}/restart'(exchange) {
       await containers.restartContainer({ container: named(exchange), ...ending(exchange) }, endless);
       exchange.empty(204);
     },
 
-    async 'POST /containers/{id}/kill'(exchange) {
+    async 'POST /containers/{id:*}/kill'(exchange) {
       const signal = exchange.query.text('signal') ?? '';
       const prefix = `cannot kill container: ${named(exchange)}`;
       await prefixed(prefix, containers.killContainer({ container: named(exchange), signal }, patient));
       exchange.empty(204);
     },
 
-    async 'POST /containers/{id}/pause'(exchange) {
+    async 'POST /containers/{id:*}/pause'(exchange) {
       await containers.pauseContainer({ container: named(exchange) });
       exchange.empty(204);
     },
 
-    async 'POST /containers/{id}/unpause'(exchange) {
+    async 'POST /containers/{id:*}/unpause'(exchange) {
       await containers.unpauseContainer({ container: named(exchange) });
       exchange.empty(204);
     },
 
-    async 'POST /containers/{id}/rename'(exchange) {
+    async 'POST /containers/{id:*}/rename'(exchange) {
       const name = exchange.query.text('name')?.replace(/^\//, '') ?? '';
       const isOfName = (error: unknown) => isServiceError(error, 'NAME_IN_USE') || isServiceError(error, 'BAD_NAME');
       const renamed = containers.renameContainer({ container: named(exchange), name });
@@ -118,7 +118,7 @@ export function containerRoutes(peers: Peers): Routes {
       exchange.empty(204);
     },
 
-    async 'DELETE /containers/{id}'(exchange) {
+    async 'DELETE /containers/{id:*}'(exchange) {
       const { query } = exchange;
       const { outcome } = await containers.removeContainer(
         {
@@ -133,7 +133,7 @@ export function containerRoutes(peers: Peers): Routes {
       exchange.empty(204);
     },
 
-    async 'POST /containers/{id}/update'(exchange) {
+    async 'POST /containers/{id:*}/update'(exchange) {
       const body = (await exchange.body()) ?? bodyOf({});
       const restart = body.object('RestartPolicy');
       const { warnings } = await containers.updateContainer({
@@ -151,7 +151,7 @@ export function containerRoutes(peers: Peers): Routes {
       exchange.json(200, { ContainersDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: reclaimed });
     },
 
-    async 'GET /containers/{id}/changes'(exchange) {
+    async 'GET /containers/{id:*}/changes'(exchange) {
       // A container's writable layer has the container's own id.
       const { containerId } = await containers.openStream({ container: named(exchange) });
       const changes = await Array.fromAsync(peers.layers.listChanges({ id: containerId }, { signal: exchange.signal }));
@@ -162,11 +162,11 @@ export function containerRoutes(peers: Peers): Routes {
       );
     },
 
-    'POST /containers/{id}/resize': (exchange) => resizeTerminal(exchange, peers),
-    'POST /containers/{id}/wait': (exchange) => waitFor(exchange, peers),
-    'POST /containers/{id}/attach': (exchange) => attach(exchange, peers),
-    'GET /containers/{id}/attach/ws': (exchange) => attachWebSocket(exchange, peers),
-    'GET /containers/{id}/logs': (exchange) => sendLogs(exchange, peers),
+    'POST /containers/{id:*}/resize': (exchange) => resizeTerminal(exchange, peers),
+    'POST /containers/{id:*}/wait': (exchange) => waitFor(exchange, peers),
+    'POST /containers/{id:*}/attach': (exchange) => attach(exchange, peers),
+    'GET /containers/{id:*}/attach/ws': (exchange) => attachWebSocket(exchange, peers),
+    'GET /containers/{id:*}/logs': (exchange) => sendLogs(exchange, peers),
   };
 }
 

@@ -15,7 +15,7 @@ import { terminalSize } from './terminal.ts';
 export function execRoutes(peers: Peers): Routes {
   const { containers, execs } = peers;
   return {
-    async 'POST /containers/{id}/exec'(exchange) {
+    async 'POST /containers/{id:*}/exec'(exchange) {
       const body = await exchange.body();
       if (body === undefined || (body.command('Cmd') ?? []).length === 0) {
         throw new BadRequest('No exec command specified');

@@ -12,13 +12,13 @@ import { rfc3339 } from './times.ts';
 export function fileRoutes(peers: Peers): Routes {
   const { files } = peers;
   return {
-    'HEAD /containers/{id}/archive': (exchange) =>
+    'HEAD /containers/{id:*}/archive': (exchange) =>
       withFiles(exchange, peers, FilesPurpose.FILES_PURPOSE_UNSPECIFIED, async ({ view }, signal) => {
         const { file } = await files.statFile({ view, path: pathIn(exchange) }, { signal });
         exchange.text(statHeader(file), '');
       }),
 
-    'GET /containers/{id}/archive': (exchange) =>
+    'GET /containers/{id:*}/archive': (exchange) =>
       withFiles(exchange, peers, FilesPurpose.FILES_PURPOSE_READ, async ({ view }, signal) => {
         for await (const { frame } of files.readFiles({ view, path: pathIn(exchange) }, { signal })) {
           if (frame?.$case === 'file') exchange.stream('application/x-tar', statHeader(frame.value));
@@ -27,7 +27,7 @@ export function fileRoutes(peers: Peers): Routes {
         exchange.end();
       }),
 
-    'PUT /containers/{id}/archive': (exchange) =>
+    'PUT /containers/{id:*}/archive': (exchange) =>
       withFiles(exchange, peers, FilesPurpose.FILES_PURPOSE_WRITE, async ({ view, user }, signal) => {
         const { query, request } = exchange;
         const header = {
@@ -44,7 +44,7 @@ export function fileRoutes(peers: Peers): Routes {
         exchange.text({ 'Content-Length': 0 }, '');
       }),
 
-    'GET /containers/{id}/export': (exchange) =>
+    'GET /containers/{id:*}/export': (exchange) =>
       withFiles(exchange, peers, FilesPurpose.FILES_PURPOSE_EXPORT, async ({ view }, signal) => {
         for await (const { frame } of files.readFiles({ view, path: '/', contents: true }, { signal })) {
           exchange.stream('application/octet-stream');

@@ -40,6 +40,8 @@ export function hijack(
 /** Docker's largest frames are those of an interactive client; more at once has no use. */
 const largestFrame = 1024 * 1024;
 
+const normalClosure = 1000;
+
 /** RFC 6455. Ends with a close frame; what the client's frames hold is one stream of bytes, whatever their kind. */
 export async function openWebSocket(
   request: IncomingMessage,
@@ -56,6 +58,9 @@ export async function openWebSocket(
   const { promise, resolve, reject } = Promise.withResolvers<Hijacked>();
   upgrade.once('close', () => reject(new Error('the client went away before the connection was a WebSocket')));
   server.handleUpgrade(request, upgrade, Buffer.alloc(0), (socket) => {
+    const { close } = socket;
+    // A stream's end names no status; Docker's says that all is well (RFC 6455 §7.4.1).
+    socket.close = (code = normalClosure, reason) => close.call(socket, code, reason);
     const stream = createWebSocketStream(socket);
     // What is wrong with the connection ends it, and that is what counts.
     stream.on('error', () => socket.terminate());

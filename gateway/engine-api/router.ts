@@ -12,7 +12,7 @@ import { newestVersion, requireSupported } from './version.ts';
 
 export type Handler = (exchange: Exchange) => Promise<void> | void;
 
-/** A route is `METHOD /path/{name}/verb`. `{name}` is one part, `{name:*}` any number of them (image names have slashes). */
+/** A route is `METHOD /path/{name}/verb`. `{name}` is one part, `{name:*}` any number of them (image names and links have slashes). */
 export type Routes = Readonly<Record<string, Handler>>;
 
 interface Route {

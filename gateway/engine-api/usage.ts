@@ -7,7 +7,7 @@ import { topJson, topTable } from './top.ts';
 /** What running containers use. */
 export function usageRoutes(peers: Peers): Routes {
   return {
-    async 'GET /containers/{id}/top'(exchange) {
+    async 'GET /containers/{id:*}/top'(exchange) {
       const options = exchange.query.text('ps_args') ?? '-ef';
       const table = topTable(options);
       const { containerId } = await peers.containers.openStream({
@@ -20,6 +20,6 @@ export function usageRoutes(peers: Peers): Routes {
       exchange.json(200, answer ?? topJson(table ?? [], processes));
     },
 
-    'GET /containers/{id}/stats': (exchange) => sendStats(exchange, peers),
+    'GET /containers/{id:*}/stats': (exchange) => sendStats(exchange, peers),
   };
 }
