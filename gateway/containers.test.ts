@@ -97,7 +97,7 @@ test('a body that is not well-formed is 400 and names the field; one that cannot
   for (const [what, message] of [
     ['POST /containers/x/stop?t=soon', /invalid t/],
     ['POST /containers/x/stop?t=99999999999999999999', /invalid t/],
-    ['POST /containers/x/resize?h=70000&w=1', /invalid h/],
+    ['POST /containers/x/resize?h=70000&w=1', /invalid resize height/],
     ['POST /containers/x/wait?condition=tired', /invalid condition: "tired"/],
     ['GET /containers/json?limit=few', /invalid limit/],
     ['GET /containers/json?filters=[', /invalid filter/],

@@ -24,7 +24,7 @@ const opened = {
   mounts: [{ source: '/volumes/data', destination: '/data', readOnly: true }],
   user: 'dock',
 };
-const view = { container: 'web', rootPath: '/merged', readOnlyRoot: false, mounts: opened.mounts };
+const view = { container: 'web', rootPath: '/merged', readOnlyRoot: false, mounts: opened.mounts, mappedIds: false };
 
 /** A daemon that holds files; what it was asked and who has let go. */
 function holding(): {

@@ -1,4 +1,6 @@
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Engine } from '../engine.ts';
 
 export interface Asked {
@@ -26,4 +28,23 @@ export function ask(engine: Engine, method: string, path: string, body?: string)
   sent.on('error', reject);
   sent.end(body);
   return promise;
+}
+
+/** A connection that was taken out of HTTP's hands: what is written goes to stdin, and what came until its end. */
+export interface Line {
+  socket: Socket;
+  ended: Promise<Buffer>;
+}
+
+/** Asks for an upgrade, and resolves when the engine has agreed. */
+export async function openLine(engine: Engine, path: string): Promise<Line> {
+  const headers = { Connection: 'Upgrade', Upgrade: 'tcp' };
+  const sent = request({ socketPath: engine.host.slice('unix://'.length), method: 'POST', path, headers });
+  sent.end();
+  const [, socket, head] = (await once(sent, 'upgrade')) as [IncomingMessage, Socket, Buffer];
+  const pieces = [head];
+  socket.on('data', (piece: Buffer) => pieces.push(piece));
+  const ended = new Promise<Buffer>((resolve) => socket.once('close', () => resolve(Buffer.concat(pieces))));
+  socket.on('error', () => {});
+  return { socket, ended };
 }
