@@ -23,6 +23,7 @@ const opened = {
   readOnlyRoot: false,
   mounts: [{ source: '/volumes/data', destination: '/data', readOnly: true }],
   user: 'dock',
+  mappedIds: true,
 };
 const view = { container: 'web', rootPath: '/merged', readOnlyRoot: false, mounts: opened.mounts, mappedIds: false };
 
