@@ -30,5 +30,9 @@ async function imageOf(lifecycle: Lifecycle, reference: string): Promise<Image |
 }
 
 function isBelow(ancestor: Image, image: Image): boolean {
-  return ancestor.diffIds.length > 0 && ancestor.diffIds.every((layer, at) => image.diffIds[at] === layer);
+  const { length } = ancestor.diffIds;
+  // Of two with the same layers neither is known to be made on top of the other.
+  return (
+    length > 0 && length < image.diffIds.length && ancestor.diffIds.every((layer, at) => image.diffIds[at] === layer)
+  );
 }
