@@ -132,3 +132,20 @@ test('a transaction that awaits is an error and changes nothing', () => {
   );
   assert.equal(records.prepare('SELECT id FROM layer').get(), undefined);
 });
+
+test('a full disk: what does not fit is rolled back and told so, what fits is done, and the reserve is given up', () => {
+  using at = folder();
+  const { path } = at;
+  using records = openRecords(path, { migrations: ['CREATE TABLE blob (bytes BLOB) STRICT'] });
+  assert.ok(existsSync(`${path}-reserve`));
+  // As SQLite sees it: no more pages.
+  const pages = Number(records.prepare('PRAGMA page_count').get()?.page_count);
+  records.prepare(`PRAGMA max_page_count = ${pages + 8}`).get();
+  const add = (size: number) =>
+    records.transaction(() => records.prepare('INSERT INTO blob VALUES (?)').run(Buffer.alloc(size)));
+  assert.throws(() => add(1 << 20), { reason: 'NO_SPACE', code: 'RESOURCE_EXHAUSTED' });
+  assert.equal(existsSync(`${path}-reserve`), false);
+  assert.equal(records.prepare('SELECT count(*) AS n FROM blob').get()?.n, 0);
+  add(100);
+  assert.equal(records.prepare('SELECT count(*) AS n FROM blob').get()?.n, 1);
+});

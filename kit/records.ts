@@ -1,6 +1,8 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { openDiskReserve } from './disk-reserve.ts';
+import { diskFull, isDiskFull } from './disk-space.ts';
 import { defineErrors, messageOf } from './errors.ts';
 import { openSyncedLog } from './synced-log.ts';
 
@@ -32,7 +34,10 @@ export interface Records extends Disposable {
    * same statement runs again is reset.
    */
   prepare(sql: string): StatementSync;
-  /** Runs `work` and commits, or rolls back what it did when it throws. Must not await. Nests. */
+  /**
+   * Runs `work` and commits, or rolls back what it did when it throws. Must not await. Nests. On a full disk it is run once
+   * more, with what was kept free for that; NO_SPACE when that does not help.
+   */
   transaction<T>(work: () => T): T;
   /** Resolves when all that has been committed by now survives a power cut. */
   synced(): Promise<void>;
@@ -50,30 +55,74 @@ export interface RecordsOptions {
 export function openRecords(path: string, options: RecordsOptions): Records {
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   try {
-    const database = new DatabaseSync(path, {
-      timeout: options.exclusive === true ? 0 : 2000,
-    });
-    try {
-      if (options.exclusive === true) database.exec('PRAGMA locking_mode = EXCLUSIVE');
-      // NORMAL: a commit is a write to the log, which `synced` brings to the disk; checkpoints sync by themselves, in order.
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
-      // An exclusive lock is taken by the first write only; this one makes it now.
-      if (options.exclusive === true) database.exec('BEGIN EXCLUSIVE; COMMIT');
-      migrate(database, path, options.migrations);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
-    return recordsOf(database, path);
+    return open(path, options);
   } catch (error) {
-    throw opened(path, error);
+    if (!isDiskFull(error)) throw opened(path, error);
+    // Its log needs room as well.
+    reserveOf(path).giveUp();
+  }
+  try {
+    return open(path, options);
+  } catch (error) {
+    throw isDiskFull(error) ? diskFull(path, error) : opened(path, error);
   }
 }
+
+function open(path: string, options: RecordsOptions): Records {
+  const database = new DatabaseSync(path, {
+    timeout: options.exclusive === true ? 0 : 2000,
+  });
+  try {
+    if (options.exclusive === true) database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // NORMAL: a commit is a write to the log, which `synced` brings to the disk; checkpoints sync by themselves, in order.
+    database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
+    // An exclusive lock is taken by the first write only; this one makes it now.
+    if (options.exclusive === true) database.exec('BEGIN EXCLUSIVE; COMMIT');
+    migrate(database, path, options.migrations);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return recordsOf(database, path);
+}
+
+const reserveOf = (path: string) => openDiskReserve(`${path}-reserve`);
 
 function recordsOf(database: DatabaseSync, path: string): Records {
   const statements = new Map<string, StatementSync>();
   const log = path === ':memory:' ? undefined : openSyncedLog(`${path}-wal`);
+  const reserve = path === ':memory:' ? undefined : reserveOf(path);
+  reserve?.fill();
   let depth = 0;
+
+  function attempt<T>(work: () => T): T {
+    const point = `t${depth}`;
+    database.exec(depth === 0 ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${point}`);
+    depth += 1;
+    try {
+      const result = work();
+      if (result instanceof Promise) throw new TypeError('a transaction must not await');
+      database.exec(depth === 1 ? 'COMMIT' : `RELEASE ${point}`);
+      if (depth === 1) log?.written();
+      return result;
+    } catch (error) {
+      // SQLite has rolled back by itself after some failures, a full disk among them.
+      if (database.isTransaction) database.exec(depth === 1 ? 'ROLLBACK' : `ROLLBACK TO ${point}; RELEASE ${point}`);
+      throw error;
+    } finally {
+      depth -= 1;
+    }
+  }
+
+  /** What the log holds goes into the file, where pages may be free, and the log begins anew. */
+  function restartLog(): void {
+    try {
+      database.exec('PRAGMA wal_checkpoint(RESTART)');
+    } catch {
+      // It goes on growing.
+    }
+  }
+
   const records: Records = {
     path,
     prepare(sql) {
@@ -85,21 +134,20 @@ function recordsOf(database: DatabaseSync, path: string): Records {
       return statement;
     },
     transaction(work) {
-      const point = `t${depth}`;
-      database.exec(depth === 0 ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${point}`);
-      depth += 1;
+      if (depth > 0) return attempt(work);
       try {
-        const result = work();
-        if (result instanceof Promise) throw new TypeError('a transaction must not await');
-        database.exec(depth === 1 ? 'COMMIT' : `RELEASE ${point}`);
-        if (depth === 1) log?.written();
+        const result = attempt(work);
+        reserve?.refill();
         return result;
       } catch (error) {
-        // SQLite has rolled back by itself after some failures, a full disk among them.
-        if (database.isTransaction) database.exec(depth === 1 ? 'ROLLBACK' : `ROLLBACK TO ${point}; RELEASE ${point}`);
-        throw error;
-      } finally {
-        depth -= 1;
+        if (!isDiskFull(error)) throw error;
+        reserve?.giveUp();
+        restartLog();
+        try {
+          return attempt(work);
+        } catch (again) {
+          throw isDiskFull(again) ? diskFull(path, again) : again;
+        }
       }
     },
     synced: async () => log?.synced(),

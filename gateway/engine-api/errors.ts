@@ -49,6 +49,8 @@ const reasons: Readonly<Record<string, number>> = {
   NETWORK_DISABLED: 500,
   LOGS_UNREADABLE: 501,
   FILE_ACCESS_FAILED: 500,
+  // Insufficient Storage (RFC 4918 §11.5).
+  NO_SPACE: 507,
   // An owner that is up but not told its policy yet.
   NOT_INITIALISED: 503,
 };

@@ -1,4 +1,5 @@
 import { type CallContext, ServerError, type ServerMiddleware, type ServerMiddlewareCall } from 'nice-grpc';
+import { diskFull, isDiskFull } from '../disk-space.ts';
 import { messageOf, ServiceError } from '../errors.ts';
 import { worked } from '../idle.ts';
 import type { Logger } from '../log.ts';
@@ -115,6 +116,7 @@ function knownError(role: string, error: unknown, stopped: boolean): ServiceErro
     return new ServiceError({ service: role, reason: code, code, message: error.details });
   }
   if (error instanceof Error && error.name === 'AbortError') return stopped ? stoppingError(role) : undefined;
+  if (isDiskFull(error)) return diskFull(role, error);
   const message = `internal error in ${role}: ${messageOf(error)}`;
   return new ServiceError({ service: role, reason: 'INTERNAL', code: 'INTERNAL', message }, { cause: error });
 }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
+import { requireSpace } from '../../kit/disk-space.ts';
 import { inflate } from './archive/inflate.ts';
 import { configFrom } from './changes/changes.ts';
 import { type Digest, digestOf } from './digest.ts';
@@ -36,6 +38,7 @@ export async function* importImage(
   const name = request.repository === '' ? undefined : tagName(request.repository, request.tag);
 
   const signal = AbortSignal.any([cancelled, graph.closing]);
+  requireSpace(dirname(graph.records.path));
   const lease = graph.leases.open();
   try {
     let received = 0;

@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+import { requireSpace } from '../../kit/disk-space.ts';
 import { spool } from './archive/archive.ts';
 import { type ArchivedImage, describeImages } from './archive/image-archive.ts';
 import type { Digest } from './digest.ts';
@@ -27,6 +29,7 @@ export async function* loadImages(
   cancelled: AbortSignal,
 ): AsyncGenerator<LoadEvent, void> {
   const signal = AbortSignal.any([cancelled, graph.closing]);
+  requireSpace(dirname(graph.records.path));
   const lease = graph.leases.open();
   try {
     const archive = yield* spool(interruptible(source, signal), graph.content, lease);

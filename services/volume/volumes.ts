@@ -1,3 +1,5 @@
+import { dirname } from 'node:path';
+import { requireSpace } from '../../kit/disk-space.ts';
 import type { Logger } from '../../kit/log.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
 import type { Records } from '../../kit/records.ts';
@@ -93,6 +95,7 @@ export function createVolumes(context: VolumesContext): Volumes {
     }
     if (wish.driver !== driver.name) throw errors.unknownDriver({ name, driver: wish.driver });
     driver.check(name, wish.options);
+    requireSpace(dirname(records.path));
     if (before !== undefined) {
       await driver.remove(name);
       volumeRecords.delete(name);

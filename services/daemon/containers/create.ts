@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { requireSpace } from '../../../kit/disk-space.ts';
 import { Outcome } from '../../../proto/gen/longshore/contract/v1/outcome.ts';
 import { ContainerConfig, HostConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
 import {
@@ -55,6 +56,7 @@ async function create(
   const asked = withIds(lifecycle, request.hostConfig ?? HostConfig.create());
   if (config.image === '') throw errors.badConfig({ field: 'config.image', problem: 'no image specified' });
   checkConfig(config, asked, engine.facts);
+  requireSpace(engine.facts.dataRoot);
   const { resources, warnings } = checkResources(asked, engine.facts.host);
   warnings.push(...networkWarnings(asked, engine.facts.host));
   const { defaults } = engine.facts;

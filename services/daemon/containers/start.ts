@@ -1,3 +1,4 @@
+import { requireSpace } from '../../../kit/disk-space.ts';
 import { isServiceError, messageOf } from '../../../kit/errors.ts';
 import { Outcome } from '../../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { StartContainerResponse } from '../../../proto/gen/longshore/daemon/v1/container.ts';
@@ -25,6 +26,7 @@ export function startContainer(
     const record = present(lifecycle, id);
     if (record.status === 'paused') throw errors.containerStartPaused({ container: id });
     if (isAlive(record) || record.status === 'restarting') return { outcome: Outcome.OUTCOME_ALREADY };
+    requireSpace(lifecycle.engine.facts.dataRoot);
     const done = { outcome: Outcome.OUTCOME_DONE };
     await start(lifecycle, startedByHand(record), commit(done));
     return done;
