@@ -25,7 +25,7 @@ const opened = {
   user: 'dock',
   mappedIds: true,
 };
-const view = { container: 'web', rootPath: '/merged', readOnlyRoot: false, mounts: opened.mounts, mappedIds: false };
+const view = { container: 'web', rootPath: '/merged', readOnlyRoot: false, mounts: opened.mounts, mappedIds: true };
 
 /** A daemon that holds files; what it was asked and who has let go. */
 function holding(): {
