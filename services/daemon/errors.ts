@@ -93,8 +93,9 @@ export const errors = defineErrors('daemon', {
   },
   killFailed: {
     code: 'DEADLINE_EXCEEDED',
-    message: (m: { container: string; seconds: number }) =>
-      `container ${m.container} did not end within ${m.seconds} seconds after SIGKILL`,
+    message: (m: { container: string; seconds: number; pid: number }) =>
+      `container ${m.container} did not end within ${m.seconds} seconds after SIGKILL: its process ${m.pid} is blocked in ` +
+      `the kernel, /proc/${m.pid}/stack says where; it is ended as soon as it can be, then remove it again`,
   },
   joinedNotRunning: {
     code: 'FAILED_PRECONDITION',

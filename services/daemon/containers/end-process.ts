@@ -32,7 +32,13 @@ export async function killAndWait(lifecycle: Lifecycle, record: ContainerRecord)
   const gone = exitOf(lifecycle, record);
   await deliver(lifecycle, record, SIGKILL);
   if (await within(gone, killPatienceS)) return;
-  throw errors.killFailed({ container: record.id, seconds: killPatienceS });
+  throw errors.killFailed({ container: record.id, seconds: killPatienceS, pid: record.pid });
+}
+
+/** Makes a start that is under way fail, by ending what is about to become the process. */
+export async function abandonStart(lifecycle: Lifecycle, { id }: ContainerRecord): Promise<void> {
+  const { processes } = lifecycle.engine.clients.execdriver;
+  await insist((options) => processes.signalContainer({ id, signal: SIGKILL, all: true }, options));
 }
 
 /** A signal that is meant to end a process; one that is paused has to be thawed to take it. */

@@ -7,7 +7,7 @@ import type {
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { errors } from '../errors.ts';
 import { containerEvent } from './container-event.ts';
-import { killAndWait } from './end-process.ts';
+import { abandonStart, killAndWait } from './end-process.ts';
 import { insist, together, unhurried } from './insist.ts';
 import { joined, type Lifecycle } from './lifecycle.ts';
 import { endFilesLeases } from './open-files.ts';
@@ -36,6 +36,8 @@ export async function removeContainer(
   }
   // A stop that waits for its timeout has the queue: a kill does not wait for it.
   if (request.force && record.status === 'stopping') await killAndWait(lifecycle, record);
+  // Nor for a start that may hang on a dead mount.
+  if (request.force && record.status === 'starting') await abandonStart(lifecycle, record);
   return queue.run(id, async () => {
     const now = repository.get(id);
     if (now === undefined) return absent;

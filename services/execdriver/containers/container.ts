@@ -8,6 +8,8 @@ export class Container {
   record: ContainerRecord;
   /** Settles when the newest generation has an exit fact, and everything that it wrote is in the log. */
   readonly ended: Promise<ExitFact>;
+  /** While it is being started: ends what starts it, so that the start fails. */
+  abandon: (() => void) | undefined;
   readonly #end: (fact: ExitFact) => void;
   #hub: Hub | undefined;
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 import type { KeyedQueue } from '../../../kit/queue.ts';
-import { setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
+import { isFrozen, setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { nowNs } from '../clock.ts';
 import { errors } from '../errors.ts';
@@ -111,15 +111,19 @@ export function openExecDriver(parts: Parts): ExecDriver {
     async signal(id, signal, all) {
       const container = containers.get(id);
       checkSignal(signal);
+      if (signal === constants.signals.SIGKILL && container?.abandon !== undefined) {
+        container.abandon();
+        return 'done';
+      }
       if (!container?.isLiving) return 'absent';
-      const { init, terms, state } = container.record;
+      const { init, terms } = container.record;
       if (signal === constants.signals.SIGKILL) killed.add(container);
       const told = all
         ? signalAll(hierarchies, terms.cgroup, signal) > 0
         : init !== undefined && signalMarked(init, signal);
       if (!told) return 'absent';
-      // A frozen process of version 1 does not even die.
-      if (state === 'paused' && signal === constants.signals.SIGKILL) {
+      // A frozen process of version 1 does not even die, whoever has frozen it.
+      if (signal === constants.signals.SIGKILL && isFrozen(hierarchies, terms.cgroup)) {
         await setFrozen(hierarchies, terms.cgroup, false);
       }
       return 'done';

@@ -33,6 +33,7 @@ import type { Attachments } from './attachments.ts';
 import { Container } from './container.ts';
 import type { ContainerEvent } from './events.ts';
 import type { Exits } from './exits.ts';
+import { killTree } from './kill-tree.ts';
 import { processExit } from './process-exit.ts';
 import type { ContainerRecord, ContainerRecords, Terms } from './record.ts';
 import type { Remains } from './remains.ts';
@@ -208,7 +209,11 @@ async function create(parts: StartParts, container: Container, runtime: Runtime,
   void parts.monitorCgroup.add(monitor.pid).then((problems) => {
     for (const problem of problems) parts.log.warn(problem);
   });
-  const initPid = await monitor.created;
+  // The runtime may wait for a file system that does not answer.
+  container.abandon = () => killTree(monitor.pid);
+  const initPid = await monitor.created.finally(() => {
+    container.abandon = undefined;
+  });
   if (byBfq !== undefined) writeBfqWeights(parts.hierarchies, terms.cgroup, byBfq);
   runtime.created(id, prepared);
   return { initPid, monitorPid: monitor.pid };

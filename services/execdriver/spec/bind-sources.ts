@@ -1,9 +1,13 @@
 import { chmod, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../kit/errors.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
 import type { Mount } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { errors } from '../errors.ts';
+
+/** A file system that is there tells of a path within this. */
+const answersWithinMs = 10_000;
 
 /**
  * Makes missing sources of binds that ask for it, as directories of root's. They stay, whatever becomes of the container.
@@ -17,14 +21,28 @@ export async function ensureBindSources(mounts: readonly Mount[]): Promise<void>
   }
 }
 
+/** Paths that are waited for. Each holds one of Node's few threads until it is told of: one is enough. */
+const asked = new Map<string, Promise<unknown>>();
+
 async function isThere(path: string): Promise<boolean> {
   try {
-    await stat(path);
+    let answer = asked.get(path);
+    if (answer === undefined) {
+      answer = stat(path).finally(() => asked.delete(path));
+      asked.set(path, answer);
+    }
+    await Promise.race([answer, silent(path)]);
     return true;
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return false;
     throw invalid(messageOf(error), error);
   }
+}
+
+/** Rejects, later. */
+async function silent(path: string): Promise<never> {
+  await delay(answersWithinMs, undefined, { ref: false });
+  throw invalid(`${path} is on a file system that does not answer`);
 }
 
 async function make(path: string): Promise<void> {
