@@ -45,6 +45,8 @@ export interface Engine {
 export interface EngineOptions {
   flags?: string[];
   environment?: Record<string, string>;
+  /** Asked at each start: a command that the engine is started by. */
+  within?: () => string[];
 }
 
 export async function bootEngine(options: EngineOptions = {}): Promise<Engine> {
@@ -96,11 +98,13 @@ export async function placeEngine(options: EngineOptions = {}): Promise<Engine> 
     },
     state: () => machineState([home, bridge]),
     async start() {
-      const child = spawn(longshore, ['daemon', ...flags], {
+      const [program = longshore, ...args] = [...(options.within?.() ?? []), longshore, 'daemon', ...flags];
+      const child = spawn(program, args, {
         stdio: ['ignore', 'pipe', 'pipe'],
         env: { ...process.env, ...options.environment },
       });
       launcher = child;
+      output = '';
       ended = once(child, 'exit').then(([code, signal]) => code ?? (signal === null ? 1 : 128));
       for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk));
       const up = until(() => output.includes('Longshore is up'), 60_000);
