@@ -69,7 +69,9 @@ async function sendEvents(exchange: Exchange, peers: Peers): Promise<void> {
     const [since, until] = [query.text('since'), query.text('until')];
     throw new BadRequest(`\`since\` time (${since}) cannot be after \`until\` time (${until})`);
   }
-  let from = { after: 0, sinceNs: query.time('since') };
+  // Who names an end but no beginning, or the epoch as that, wants all that is kept.
+  const isBounded = untilNs !== 0n || query.text('since') !== undefined;
+  let from = { after: 0, sinceNs: query.time('since') || (isBounded ? 1n : 0n) };
   const events = outlasting(() => peers.events.watchEvents({ ...from, untilNs, filter }, { signal }), signal);
   for await (const event of events) {
     // The first message says that the watch stands: what the client does next it will see.

@@ -37,10 +37,11 @@ export interface Line {
 }
 
 /** Asks for an upgrade, and resolves when the engine has agreed. */
-export async function openLine(engine: Engine, path: string): Promise<Line> {
-  const headers = { Connection: 'Upgrade', Upgrade: 'tcp' };
+export async function openLine(engine: Engine, path: string, body?: string): Promise<Line> {
+  const kind = body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': body.length };
+  const headers = { Connection: 'Upgrade', Upgrade: 'tcp', ...kind };
   const sent = request({ socketPath: engine.host.slice('unix://'.length), method: 'POST', path, headers });
-  sent.end();
+  sent.end(body);
   const [, socket, head] = (await once(sent, 'upgrade')) as [IncomingMessage, Socket, Buffer];
   const pieces = [head];
   socket.on('data', (piece: Buffer) => pieces.push(piece));

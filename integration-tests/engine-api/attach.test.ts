@@ -177,6 +177,22 @@ test('the end of stdin closes the command’s where it is to be used once, and t
   await docker('rm', 'sum');
 });
 
+test('detach keys that the engine is told of let go of an exec, and the event tells it', async () => {
+  await docker('run', '-d', '--name', 'base', 'busybox', 'sleep', '1000');
+  const config = { Cmd: ['sleep', '995'], Tty: true, AttachStdin: true, AttachStdout: true, DetachKeys: 'ctrl-q' };
+  const made = await ask(engine, 'POST', '/containers/base/exec', JSON.stringify(config));
+  const { Id } = JSON.parse(made.body) as { Id: string };
+  const line = await openLine(engine, `/v1.51/exec/${Id}/start`, '{"Tty":true}');
+  line.socket.write('\x11');
+  await line.ended;
+  const format = '{{.Action}} {{.Actor.Attributes.execID}}';
+  const told = () =>
+    docker('events', '--until', String(Date.now() / 1000), '--filter', 'event=exec_detach', '--format', format);
+  await until(async () => (await told()) === `exec_detach ${Id}\n`, 10_000);
+  assert.match(await docker('top', 'base'), /sleep 995/);
+  await docker('rm', '-f', 'base');
+});
+
 test('a terminal takes another size at once, and the event tells it', async () => {
   const since = String(Date.now() / 1000);
   await docker('run', '-dit', '--name', 'wide', 'busybox', 'sh', '-c', 'while :; do stty size; sleep 0.05; done');

@@ -47,7 +47,9 @@ export function watchExecs(lifecycle: Lifecycle, signal: AbortSignal): Promise<v
 function engineEvent(lifecycle: Lifecycle, event: ExecEvent, exec: Exec): EngineEvent | undefined {
   const record = lifecycle.repository.get(exec.containerId);
   if (record === undefined) return undefined;
-  const command = exec.spec?.args.join(' ') ?? '';
+  const [path = '', ...args] = exec.spec?.args ?? [];
+  // With the space after it even where there are no arguments.
+  const command = `${path} ${args.join(' ')}`;
   const of = (action: string, attributes = {}) =>
     containerEvent(record, action, lifecycle.now(), { execID: exec.id, ...attributes });
   switch (event) {
