@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { openDiskReserve } from './disk-reserve.ts';
@@ -181,6 +181,45 @@ function migrate(database: DatabaseSync, path: string, migrations: readonly stri
       if (database.isTransaction) database.exec('ROLLBACK');
       throw error;
     }
+  }
+}
+
+/**
+ * Throws RECORDS_TOO_NEW when the records at `path` are of a newer version. Writes nothing: the header says it (SQLite file
+ * format §1.3), unless a crash has left a log that may say more.
+ */
+export function refuseNewer(path: string, known: number): void {
+  if (!existsSync(path)) return;
+  const found = hasLog(path) ? schemaWithLog(path) : schemaInHeader(path);
+  if (found > known) throw errors.recordsTooNew({ path, found, known });
+}
+
+const hasLog = (path: string) => (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+
+function schemaWithLog(path: string): number {
+  try {
+    const database = new DatabaseSync(path, { readOnly: true });
+    try {
+      return schemaOf(database);
+    } finally {
+      database.close();
+    }
+  } catch {
+    // In use, or broken: whoever opens it says so.
+    return schemaInHeader(path);
+  }
+}
+
+const headerBytes = 100;
+const userVersionAt = 60;
+
+function schemaInHeader(path: string): number {
+  const header = Buffer.alloc(headerBytes);
+  const descriptor = openSync(path, 'r');
+  try {
+    return readSync(descriptor, header, 0, headerBytes, 0) < headerBytes ? 0 : header.readUInt32BE(userVersionAt);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

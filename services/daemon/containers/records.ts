@@ -1,7 +1,7 @@
 import { openRecords, type Records } from '../../../kit/records.ts';
 
 /** Containers and events share a file, so that what happened and what was recorded of it are one commit. */
-const migrations = [
+export const migrations = [
   `CREATE TABLE container (
      id TEXT PRIMARY KEY,
      name TEXT NOT NULL,

@@ -3,7 +3,7 @@ import { openRecords, type Records } from '../../../kit/records.ts';
 /** The entity that all names begin at. */
 export const rootEntity = '0';
 
-const migrations = [
+export const migrations = [
   `CREATE TABLE entity (id TEXT NOT NULL PRIMARY KEY) STRICT;
    CREATE TABLE edge (
      entity_id TEXT NOT NULL,

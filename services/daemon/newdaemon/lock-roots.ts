@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 import { messageOf } from '../../../kit/errors.ts';
 import { DirectoryLocked, lockDirectory } from '../../../kit/linux/lock.ts';
 import { bootId } from '../../../kit/linux/process.ts';
-import { openRecords, type Records } from '../../../kit/records.ts';
+import { recordFiles } from '../../../kit/record-files.ts';
+import { openRecords, type Records, refuseNewer } from '../../../kit/records.ts';
 import type { Fence } from '../../../proto/gen/longshore/contract/v1/fence.ts';
 import type { Config } from '../config.ts';
 import type { Step } from './boot.ts';
@@ -35,6 +36,7 @@ export const lockRoots = (config: Config): Step<Roots> => ({
       });
       step.defer(() => lock.release());
     }
+    for (const [file, known] of Object.entries(recordFiles)) refuseNewer(join(config.dataRoot, file), known);
     const records = openRecords(join(config.dataRoot, 'daemon', 'engine.db'), { migrations, exclusive: true });
     step.defer(() => records.close());
     const fence = claimEpoch(records);
