@@ -11,10 +11,16 @@ export interface Asked {
 }
 
 /** One request to the Engine API, with a body as it is. */
-export function ask(engine: Engine, method: string, path: string, body?: string): Promise<Asked> {
+export function ask(
+  engine: Engine,
+  method: string,
+  path: string,
+  body?: string,
+  type = 'application/json',
+): Promise<Asked> {
   const { promise, resolve, reject } = Promise.withResolvers<Asked>();
   const socketPath = engine.host.slice('unix://'.length);
-  const sent = request({ socketPath, method, path, headers: { 'Content-Type': 'application/json' } }, (response) => {
+  const sent = request({ socketPath, method, path, headers: { 'Content-Type': type } }, (response) => {
     let text = '';
     response.on('data', (chunk) => {
       text += chunk;
