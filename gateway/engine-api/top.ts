@@ -92,7 +92,9 @@ export function topTable(options: string): readonly Column[] | undefined {
   if (['aux', '-aux', 'ax', 'u', 'au'].includes(text)) return byUser;
   const [, names] = /^(?:-?[aexw]+\s+)?-?[aexw]*o\s*([\w%]+(?:[, ]+[\w%]+)*)$/.exec(text) ?? [];
   const wanted = names?.split(/[, ]+/) ?? [];
-  return wanted.length > 0 && wanted.every((name) => Object.hasOwn(columns, name)) ? pick(...wanted) : undefined;
+  // Without the pid it is for ps to refuse.
+  const isOurs = wanted.includes('pid') && wanted.every((name) => Object.hasOwn(columns, name));
+  return isOurs ? pick(...wanted) : undefined;
 }
 
 export function topJson(table: readonly Column[], processes: readonly Process[]): object {
