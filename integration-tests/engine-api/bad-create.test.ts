@@ -127,11 +127,6 @@ suite('what cannot be is refused at create with 400, in Docker’s words', () =>
       'ulimit soft limit must be less than or equal to hard limit: 2 > 1',
     ],
     ['an unknown runtime', { Runtime: 'nonesuch' }, 'unknown or invalid runtime name: nonesuch'],
-    [
-      'a GPU',
-      { DeviceRequests: [{ Count: -1, Capabilities: [['gpu']] }] },
-      /could not select device driver "" with capabilities: \[\[gpu\]\]/,
-    ],
     ['a restart policy', { RestartPolicy: { Name: 'sometimes' } }, /invalid restart policy/],
   ] as [string, object, string | RegExp][]) {
     test(what, async () => {
