@@ -16,7 +16,7 @@ import { delimiter, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 
 const tools = ['cat', 'chmod', 'cmp', 'cp', 'dirname', 'find', 'head', 'mkdir', 'mktemp', 'rm', 'sh'];
-const hostPrograms = ['crun', 'conmon', 'nft', 'iptables', 'ip', 'busybox'];
+const hostPrograms = ['crun', 'conmon', 'catatonit', 'nft', 'iptables', 'ip', 'busybox'];
 
 /** A checkout on a host with these programs; npm and apt-get are played, and keep a log of what they were told. */
 class Host {
