@@ -10,9 +10,10 @@ export interface NetworkEvent {
   timeNs: bigint;
 }
 
-const kept = 10_000;
+/** In memory too: so many does a coordinator that was away get to see. */
+const kept = 1000;
 /** Old rows go in lots, not one at each event. */
-const lot = 500;
+const lot = 100;
 
 /** The events of all networks, durable: an event is written in the transaction that settles what it tells of. */
 export function openNetworkEvents(records: Records): Sequence<NetworkEvent> {
