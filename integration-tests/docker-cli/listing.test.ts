@@ -158,7 +158,7 @@ test('events tell every verb of a container with its attributes, in order, from 
     ['update', '--cpu-shares', '512', 'retold'],
     ['top', 'retold'],
     ['restart', '-t', '0', 'retold'],
-    ['exec', 'retold', 'true'],
+    ['exec', 'retold', 'echo', 'x'],
   ]) {
     await docker(...verb);
   }
@@ -189,8 +189,8 @@ test('events tell every verb of a container with its attributes, in order, from 
     'stop retold busybox x - - -',
     'start retold busybox x - - -',
     'restart retold busybox x - - -',
-    'exec_create: true retold busybox x - - -',
-    'exec_start: true retold busybox x - - -',
+    'exec_create: echo x retold busybox x - - -',
+    'exec_start: echo x retold busybox x - - -',
     'exec_die retold busybox x - - 0',
   ].map((line) => `container ${line}`);
   const late = ['kill retold busybox x 9 - -', 'die retold busybox x - - 137', 'destroy retold busybox x - - -'].map(
