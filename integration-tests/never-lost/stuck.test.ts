@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, globSync, mkdtempSync, openSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -102,6 +102,24 @@ test('a container on a dead mount holds up nobody, is told what it waits for, an
   }
   assert.equal((await gone).code, 0);
   await docker('rm', ...names.filter((name) => name !== 'dead-2'));
+});
+
+test('a container whose files somebody is in goes all the same', async () => {
+  await docker('run', '-d', '--name', 'visited', 'busybox', 'sleep', '1000');
+  const id = (await docker('inspect', '-f', '{{.Id}}', 'visited')).trim();
+  const merged = engine
+    .state()
+    .mounts.find((line) => line.includes('overlay') && line.includes(id))
+    ?.split(' ')[4];
+  assert.ok(merged !== undefined);
+  const visitor = spawn('sleep', ['1000'], { cwd: merged, stdio: 'ignore' });
+  try {
+    const { code, stderr } = await engine.docker('rm', '-f', 'visited');
+    assert.equal(code, 0, stderr);
+    assert.equal((await engine.docker('inspect', 'visited')).code, 1);
+  } finally {
+    visitor.kill('SIGKILL');
+  }
 });
 
 test('a start that hangs in the runtime holds up nobody, and rm -f ends it', async () => {
