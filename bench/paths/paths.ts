@@ -9,6 +9,7 @@ import { health } from './health.ts';
 import { load } from './load.ts';
 import { log } from './log.ts';
 import { memory } from './memory.ts';
+import { restart } from './restart.ts';
 
 /** In the order in which they run. */
-export const paths: readonly Path[] = [boot, cli, cliAtOnce, api, atOnce, exec, memory, health, log, load];
+export const paths: readonly Path[] = [boot, restart, cli, cliAtOnce, api, atOnce, exec, memory, health, log, load];
