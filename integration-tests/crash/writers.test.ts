@@ -10,16 +10,18 @@ const all = ['daemon', 'graph', 'graphdriver', 'execdriver', 'volume', 'network'
 /** In turn. */
 const deaths = [['execdriver'], ['daemon'], ['gateway'], all];
 const writers = Array.from({ length: 20 }, (_, at) => `writer-${at}`);
-/** Every verb must work again so soon after a death, by itself; what a life takes on this machine comes on top. */
+/** Every verb must work again so soon after a death, by itself; what lives, and boots, take on this machine comes on top. */
 const backWithinMs = 2_000;
 
 let engine: Engine;
 let lifeMs: number;
+let bootMs: number;
 const chance = seeded('writers');
 const docker = (...args: string[]) => engine.dockerWith(undefined, ...args);
 
 before(async () => {
   engine = await bootEngine();
+  bootMs = Number(/Longshore is up \((\d+) ms\)/.exec(engine.output())?.[1]);
   await importBusybox(engine);
   const script = 'i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done';
   for (const name of writers) await docker('run', '-d', '--name', name, 'busybox', 'sh', '-c', script);
@@ -104,14 +106,15 @@ test(`${times(200)} deaths while 20 containers write: none dies, no line is lost
     const killed = kill(roles);
     const took = await worksAgain(`again-${round}`, code, killed);
     slowest = Math.max(slowest, took);
-    if (took > backWithinMs + 3 * lifeMs) late.push(`round ${round}, ${who}: ${took} ms`);
+    if (took > backWithinMs + 3 * lifeMs + (roles === all ? bootMs : 0))
+      late.push(`round ${round}, ${who}: ${took} ms`);
     await cut;
     await until(async () => (await docker('inspect', '-f', '{{.State.Status}}', ends)) === 'exited\n', 10_000);
     assert.equal(await docker('inspect', '-f', '{{.State.ExitCode}}', ends), `${code}\n`, `${who}: ${ending}`);
     const left = (await docker('ps', '-aq', '--filter', 'name=^/(cut|again|ends)-')).split('\n').filter(Boolean);
     if (left.length > 0) await docker('rm', '-f', '-v', ...left);
   }
-  t.diagnostic(`a life takes ${lifeMs} ms; the slowest whole life ended ${slowest} ms after a death`);
+  t.diagnostic(`a life takes ${lifeMs} ms, a boot ${bootMs}; the slowest whole life ended ${slowest} ms after a death`);
   await assertWritersIntact(pids);
-  assert.deepEqual(late, [], `a life takes ${lifeMs} ms`);
+  assert.deepEqual(late, [], `a life takes ${lifeMs} ms, a boot ${bootMs}`);
 });
