@@ -7,8 +7,14 @@ import type { Containers, Verb } from './containers/containers.ts';
 /**
  * Every mutation is done once for a request id: its outcome is kept in the transaction that settles it. What a verb does to a
  * running container ends with the host's boot at the latest.
+ *
+ * None begins before `restored`: what a create has made and not recorded yet would be swept as left by a crash.
  */
-export function containerService(containers: Containers, records: Records): messages.ContainerServiceImplementation {
+export function containerService(
+  containers: Containers,
+  records: Records,
+  restored: Promise<void>,
+): messages.ContainerServiceImplementation {
   const once =
     <Request, Response>(
       requests: Encoded<Request>,
@@ -16,8 +22,9 @@ export function containerService(containers: Containers, records: Records): mess
       verb: Verb<Request, Response>,
       survives: 'power cut' | 'kill' = 'power cut',
     ) =>
-    (request: Request): Promise<Response> =>
-      idempotent<Response>(
+    async (request: Request): Promise<Response> => {
+      await restored;
+      return idempotent<Response>(
         {
           records,
           call: currentCall(),
@@ -28,6 +35,7 @@ export function containerService(containers: Containers, records: Records): mess
         },
         async (commit) => verb(request, (outcome) => (save) => commit(outcome, save)),
       );
+    };
 
   return {
     createContainer: once(messages.CreateContainerRequest, messages.CreateContainerResponse, containers.create),
@@ -58,7 +66,10 @@ export function containerService(containers: Containers, records: Records): mess
       for await (const container of containers.list(request)) yield { container };
     },
     openStream: async (request) => containers.openStream(request),
-    openFiles: (request, { signal }) => containers.openFiles(request, signal),
+    async *openFiles(request, { signal }) {
+      await restored;
+      yield* containers.openFiles(request, signal);
+    },
   };
 }
 

@@ -14,12 +14,17 @@ export interface ContainerServices {
   system: SystemServiceImplementation;
 }
 
-/** What the daemon's server answers with, once the engine is put together. */
-export function containerServices(containers: Containers, events: Events, engine: Engine): ContainerServices {
+/** What the daemon's server answers with, once the engine is put together; what changes containers waits for their restore. */
+export function containerServices(
+  containers: Containers,
+  events: Events,
+  engine: Engine,
+  restored: Promise<void>,
+): ContainerServices {
   // A verb has its container's name in the one, and the rest in the other.
   const synced = async () => void (await Promise.all([engine.records.synced(), engine.links.synced()]));
   return {
-    containers: containerService(containers, { ...engine.records, synced }),
+    containers: containerService(containers, { ...engine.records, synced }, restored),
     events: eventService(events),
     system: systemService(engine, containers),
   };

@@ -30,9 +30,9 @@ type FollowUp = () => Promise<unknown>;
 
 /**
  * Brings records and reality together: the living are adopted, the dead settled, verbs that were cut short finished, what
- * nothing refers to swept, and then restart policies honoured. Gives a line for people.
+ * nothing refers to swept (told by `swept`), and then restart policies honoured. Gives a line for people.
  */
-export async function restore(containers: Containers): Promise<string> {
+export async function restore(containers: Containers, swept: () => void = () => {}): Promise<string> {
   const lifecycle = lifecycleOf(containers);
   lifecycle.heldExits = [];
   await Promise.race([containers.watching(), pause(watchPatienceMs, undefined, { ref: false })]);
@@ -50,9 +50,10 @@ export async function restore(containers: Containers): Promise<string> {
   const held = lifecycle.heldExits;
   lifecycle.heldExits = undefined;
   for (const process of held) exited(lifecycle, process);
-  const swept = await sweep(lifecycle, processes);
+  const gone = await sweep(lifecycle, processes);
+  swept();
   await Promise.race([inTurns(lifecycle, followUps), pause(followUpPatienceMs, undefined, { ref: false })]);
-  return summary(records.length, counts, swept);
+  return summary(records.length, counts, gone);
 }
 
 type Act = (

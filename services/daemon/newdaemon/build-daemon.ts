@@ -37,6 +37,8 @@ export interface Daemon {
   readonly containers: Containers;
   readonly events: Events;
   readonly services: Services;
+  /** Lets begin what changes containers. */
+  readonly restored: () => void;
 }
 
 export const buildDaemon = (parts: Parts): Step<Daemon> => ({
@@ -58,14 +60,15 @@ export const buildDaemon = (parts: Parts): Step<Daemon> => ({
     step.defer(() => events.close());
     const containers = openContainers(engine, events);
     const { server } = services;
-    const ready = containerServices(containers, events, engine);
+    const restored = Promise.withResolvers<void>();
+    const ready = containerServices(containers, events, engine, restored.promise);
     server.containers.set(ready.containers);
     server.events.set(ready.events);
     server.system.set(ready.system);
     step.defer(() => {
       for (const each of [server.containers, server.events, server.system]) each.set(undefined);
     });
-    return { engine, containers, events, services };
+    return { engine, containers, events, services, restored: restored.resolve };
   },
 });
 

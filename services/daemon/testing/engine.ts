@@ -93,7 +93,7 @@ async function boot(
     engine,
     containers,
     events,
-    services: containerServices(containers, events, engine),
+    services: containerServices(containers, events, engine, Promise.resolve()),
     async crash(between = () => undefined) {
       await end();
       between(world);
