@@ -1,4 +1,6 @@
 import { existsSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { freeBytes, keptFree } from './disk-space.ts';
 
 const reserved = 512 * 1024;
 /** After it was given up. */
@@ -19,6 +21,11 @@ export function openDiskReserve(path: string): DiskReserve {
   function fill(): void {
     try {
       if (existsSync(path) && statSync(path).size === reserved) return;
+      // Not from what others may need at this moment.
+      if (freeBytes(dirname(path)) < keptFree) {
+        givenUpAt = Date.now();
+        return;
+      }
       writeFileSync(path, Buffer.alloc(reserved), { mode: 0o600 });
     } catch {
       rmSync(path, { force: true });

@@ -28,14 +28,15 @@ export function diskFull(path: string, cause: unknown): ServiceError {
 }
 
 /** What new things leave free: enough for the records of stopping and removing old ones. */
-const keptFree = 8 * 1024 * 1024;
+export const keptFree = 8 * 1024 * 1024;
 
 /** To be called before something new is made. NO_SPACE when the disk of `path` is as good as full. */
 export function requireSpace(path: string): void {
   if (freeBytes(path) < keptFree) throw errors.noSpace({ path });
 }
 
-function freeBytes(path: string): number {
+/** Infinity where there is nothing yet. */
+export function freeBytes(path: string): number {
   try {
     const { bfree, bsize } = statfsSync(path);
     return bfree * bsize;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isServiceError } from './errors.ts';
-import { openRecords } from './records.ts';
+import { openRecords, refuseNewer } from './records.ts';
 
 const first = 'CREATE TABLE layer (id TEXT PRIMARY KEY)';
 const second = 'ALTER TABLE layer ADD COLUMN size INTEGER';
@@ -148,4 +148,19 @@ test('a full disk: what does not fit is rolled back and told so, what fits is do
   assert.equal(records.prepare('SELECT count(*) AS n FROM blob').get()?.n, 0);
   add(100);
   assert.equal(records.prepare('SELECT count(*) AS n FROM blob').get()?.n, 1);
+});
+
+test('records of a newer version are known by a log that a crash has left, and nothing is written to see it', () => {
+  using at = folder();
+  const program = `
+    const { openRecords } = await import(${JSON.stringify(import.meta.resolve('./records.ts'))});
+    const records = openRecords(${JSON.stringify(at.path)}, { migrations: [${JSON.stringify(first)}], exclusive: true });
+    records.prepare('PRAGMA user_version = 9').run();
+    process.kill(process.pid, 'SIGKILL');`;
+  assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', program]).signal, 'SIGKILL');
+  const before = readdirSync(join(at.path, '..'));
+  assert.throws(() => refuseNewer(at.path, 8), { reason: 'RECORDS_TOO_NEW' });
+  refuseNewer(at.path, 9);
+  assert.deepEqual(readdirSync(join(at.path, '..')), before);
+  refuseNewer(join(at.path, 'absent'), 1);
 });

@@ -1,8 +1,18 @@
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { openDiskReserve } from './disk-reserve.ts';
-import { diskFull, isDiskFull } from './disk-space.ts';
+import { diskFull, freeBytes, isDiskFull } from './disk-space.ts';
 import { defineErrors, messageOf } from './errors.ts';
 import { openSyncedLog } from './synced-log.ts';
 
@@ -54,19 +64,16 @@ export interface RecordsOptions {
 /** Opens or makes the records at `path` (`:memory:` for tests) and brings them to the newest schema, after a backup. */
 export function openRecords(path: string, options: RecordsOptions): Records {
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  try {
-    return open(path, options);
-  } catch (error) {
-    if (!isDiskFull(error)) throw opened(path, error);
-    // Its log needs room as well.
-    reserveOf(path).giveUp();
-  }
+  // SQLite maps the index of its log into memory, where a full disk is no error but SIGBUS.
+  if (freeBytes(dirname(path)) < logNeeds) reserveOf(path).giveUp();
   try {
     return open(path, options);
   } catch (error) {
     throw isDiskFull(error) ? diskFull(path, error) : opened(path, error);
   }
 }
+
+const logNeeds = 512 * 1024;
 
 function open(path: string, options: RecordsOptions): Records {
   const database = new DatabaseSync(path, {
@@ -186,41 +193,50 @@ function migrate(database: DatabaseSync, path: string, migrations: readonly stri
 
 /**
  * Throws RECORDS_TOO_NEW when the records at `path` are of a newer version. Writes nothing: the header says it (SQLite file
- * format §1.3), unless a crash has left a log that may say more.
+ * format §1.3), or a log that a crash has left.
  */
 export function refuseNewer(path: string, known: number): void {
   if (!existsSync(path)) return;
-  const found = hasLog(path) ? schemaWithLog(path) : schemaInHeader(path);
+  const found = schemaInLog(`${path}-wal`) ?? schemaInFirstPage(readBytes(path, headerBytes));
   if (found > known) throw errors.recordsTooNew({ path, found, known });
-}
-
-const hasLog = (path: string) => (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
-
-function schemaWithLog(path: string): number {
-  try {
-    const database = new DatabaseSync(path, { readOnly: true });
-    try {
-      return schemaOf(database);
-    } finally {
-      database.close();
-    }
-  } catch {
-    // In use, or broken: whoever opens it says so.
-    return schemaInHeader(path);
-  }
 }
 
 const headerBytes = 100;
 const userVersionAt = 60;
 
-function schemaInHeader(path: string): number {
-  const header = Buffer.alloc(headerBytes);
+function schemaInFirstPage(page: Buffer): number {
+  return page.length < headerBytes ? 0 : page.readUInt32BE(userVersionAt);
+}
+
+function readBytes(path: string, count: number): Buffer {
   const descriptor = openSync(path, 'r');
   try {
-    return readSync(descriptor, header, 0, headerBytes, 0) < headerBytes ? 0 : header.readUInt32BE(userVersionAt);
+    const bytes = Buffer.alloc(count);
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, count, 0));
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * What the first page in a log that a crash has left says; undefined without one. Read by hand, since SQLite would write to
+ * read it (WAL file format: a header of 32 bytes, then frames of 24 bytes and a page; those with the header's salt count, up to
+ * the last that ends a commit).
+ */
+function schemaInLog(path: string): number | undefined {
+  const bytes = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
+  if (bytes.length < 32) return undefined;
+  const pageSize = bytes.readUInt32BE(8);
+  const salt = bytes.subarray(16, 24);
+  let inCommit: number | undefined;
+  let committed: number | undefined;
+  for (let at = 32; at + 24 + pageSize <= bytes.length; at += 24 + pageSize) {
+    if (!bytes.subarray(at + 8, at + 16).equals(salt)) break;
+    const page = bytes.subarray(at + 24, at + 24 + pageSize);
+    if (bytes.readUInt32BE(at) === 1) inCommit = schemaInFirstPage(page);
+    if (bytes.readUInt32BE(at + 4) !== 0) committed = inCommit;
+  }
+  return committed;
 }
 
 function schemaOf(database: DatabaseSync): number {

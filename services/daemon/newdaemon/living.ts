@@ -34,8 +34,10 @@ export function runningIn(records: Records): string[] {
 /** Asks the container records from outside, while nobody has them open. None yet, nothing to keep. */
 export function recordedAsRunning(path: string): string[] {
   if (!existsSync(path)) return [];
-  const records = new DatabaseSync(path, { readOnly: true });
+  const records = new DatabaseSync(path);
   try {
+    // Without it the index of the log is a file, for which a full disk may have no room.
+    records.exec('PRAGMA locking_mode = EXCLUSIVE');
     return records
       .prepare(running)
       .all()
