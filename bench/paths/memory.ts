@@ -38,7 +38,7 @@ export const memory: Path = {
       warmUps: 0,
       budgetMs: 60_000,
     };
-    const perContainer = await rounds(bench, contestants, each, weighSleepers);
+    const perContainer = await rounds(bench, contestants, each, (contestant) => weighSleepers(bench, contestant));
 
     return [
       figure('idle', `${idleSeconds} s after boot, seven processes`, seven.shares, 175),
@@ -97,10 +97,12 @@ function weigh(contestants: readonly Contestant[]): Weights {
 }
 
 /** By how much the engine with its monitors grows for each, in MiB; what runs in the container isn't counted. */
-async function weighSleepers({ api, folder }: Contestant): Promise<number> {
+async function weighSleepers(bench: Bench, { api, folder, title }: Contestant): Promise<number> {
   const before = proportional(processesOf(folder));
   try {
     for (let count = 0; count < sleepers; count++) await start(api, await create(api, { command: ['sleep', '600'] }));
+    // What is left of the starts is no container's.
+    await rest(bench, idleSeconds, `memory: ${sleepers} sleeping containers of ${title}`);
     return (proportional(processesOf(folder)) - before) / sleepers;
   } finally {
     await removeAll(api);
