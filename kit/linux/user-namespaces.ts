@@ -27,7 +27,8 @@ async function withHelper<Result>(
   child.stderr.on('data', (chunk) => {
     complaint += chunk;
   });
-  const ended = once(child, 'exit').then(() => {
+  // Not at its exit: what it has said may come after that.
+  const ended = once(child, 'close').then(() => {
     throw new Error(`${file} failed: ${complaint.trim()}`);
   });
   ended.catch(() => {});
