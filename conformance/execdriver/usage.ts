@@ -53,13 +53,12 @@ export function usageSuite(current: Current): void {
       const { usage, processes, run, remove } = current();
       const id = await run(['sleep', '600']);
       const { process } = await processes.getContainer({ id });
-      // Right after its exec a program has no command line yet; ps then gives its name in brackets.
-      const named = async () => {
-        const { processes: listed } = await usage.listProcesses({ id });
-        return listed[0]?.command.startsWith('[') ? undefined : listed;
-      };
-      let listed = await named();
-      while (listed === undefined) listed = await named();
+      // Until its exec it is the runtime still, and right after it ps gives its name in brackets.
+      const patience = AbortSignal.timeout(5_000);
+      let { processes: listed } = await usage.listProcesses({ id });
+      while (!listed[0]?.command.startsWith('sleep') && !patience.aborted) {
+        listed = (await usage.listProcesses({ id })).processes;
+      }
       assert.equal(listed.length, 1);
       assert.equal(listed[0]?.pid, process?.pid);
       assert.match(listed[0]?.command ?? '', /sleep 600/);
