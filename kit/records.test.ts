@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isServiceError } from './errors.ts';
-import { openRecords, refuseNewer } from './records.ts';
+import { openRecords } from './records.ts';
+import { refuseNewer } from './records-version.ts';
 
 const first = 'CREATE TABLE layer (id TEXT PRIMARY KEY)';
 const second = 'ALTER TABLE layer ADD COLUMN size INTEGER';

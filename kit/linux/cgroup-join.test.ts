@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { expectCgroupJoin, ownProcsFiles } from './cgroup-join.ts';
 
@@ -14,6 +16,38 @@ test('the files are found in the layouts of cgroups', () => {
     '/sys/fs/cgroup/system.slice/a.service/cgroup.procs',
   ]);
   assert.deepEqual(ownProcsFiles(''), []);
+});
+
+test('those who come together, or soon after, write once; where that is not allowed it is no harm', async (t) => {
+  let now = 1_000_000;
+  t.mock.method(performance, 'now', () => now);
+  const folder = mkdtempSync(join(tmpdir(), 'cgroup-join-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'cgroup.procs');
+  const written = async (...callers: Promise<void>[]) => {
+    await Promise.all(callers);
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, '');
+    return text;
+  };
+  writeFileSync(file, '');
+  assert.equal(
+    await written(
+      expectCgroupJoin(() => file),
+      expectCgroupJoin(() => file),
+    ),
+    '0',
+  );
+  now += 4;
+  assert.equal(await written(expectCgroupJoin(() => file)), '');
+  now += 1;
+  assert.equal(await written(expectCgroupJoin(() => file)), '0');
+  now += 5;
+  await expectCgroupJoin(() => join(folder, 'not', 'there'));
+  now += 5;
+  await expectCgroupJoin(() => {
+    throw new Error('no /proc');
+  });
 });
 
 test('our own cgroups stay what they are', async (t) => {

@@ -7,7 +7,7 @@ const onceInMs = 5;
 
 let underWay: Promise<void> | undefined;
 let lastAt = Number.NEGATIVE_INFINITY;
-let file: string | undefined;
+let own: string | undefined;
 
 /**
  * To be called when a process is about to join a cgroup, that is when a container or a command in one will be started within
@@ -16,9 +16,9 @@ let file: string | undefined;
  * after it none does. This one begins to wait now, on a thread of the pool, by joining the cgroup that we are in. Where that
  * is not allowed, the runtime waits as ever. Never rejects; nobody needs to await it.
  */
-export async function expectCgroupJoin(): Promise<void> {
+export async function expectCgroupJoin(procs: () => string | undefined = ownProcs): Promise<void> {
   if (performance.now() - lastAt < onceInMs) return;
-  underWay ??= joinOwn()
+  underWay ??= joinBy(procs)
     .catch(() => undefined)
     .finally(() => {
       underWay = undefined;
@@ -27,11 +27,17 @@ export async function expectCgroupJoin(): Promise<void> {
   await underWay;
 }
 
-async function joinOwn(): Promise<void> {
-  file ??= ownProcsFiles(readFileSync('/proc/self/cgroup', 'utf8')).find((each) => existsSync(each));
+async function joinBy(procs: () => string | undefined): Promise<void> {
+  const file = procs();
   if (file === undefined) return;
-  await using handle = await open(file, 'w');
+  await using handle = await open(file, 'r+');
+  // 0 is whoever writes it, cgroups(7).
   await handle.write('0');
+}
+
+function ownProcs(): string | undefined {
+  own ??= ownProcsFiles(readFileSync('/proc/self/cgroup', 'utf8')).find((file) => existsSync(file));
+  return own;
 }
 
 /** Where cgroup.procs of the cgroups that /proc/self/cgroup names may be, cgroups(7). Not all hierarchies are mounted. */
