@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { connectivityState } from '@grpc/grpc-js';
 import {
   type Client,
@@ -8,6 +9,8 @@ import {
   waitForChannelReady,
 } from 'nice-grpc';
 import { type DeadlineOptions, deadlineMiddleware } from 'nice-grpc-client-middleware-deadline';
+import { HealthDefinition } from 'nice-grpc-server-health';
+import { isServiceError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { TlsFiles } from '../service.ts';
 import { type PeerOptions, peerMiddleware } from './caller.ts';
@@ -34,7 +37,9 @@ export type PeerClient<D extends CompatServiceDefinition> = Client<D, DeadlineOp
 export interface Channel {
   readonly endpoint: string;
   client<D extends CompatServiceDefinition>(definition: D): PeerClient<D>;
-  /** Whether it is connected within this time. */
+  /**
+   * Whether the peer answers within this time. A round trip: a connection may still count as one when its peer has just died.
+   */
   ready(timeoutMs: number): Promise<boolean>;
   close(): void;
 }
@@ -66,9 +71,26 @@ export function dial(endpoint: string, options: DialOptions): Channel {
   return {
     endpoint,
     client: (definition) => factory.create(definition, channel),
-    ready: connected,
+    async ready(timeoutMs) {
+      const health = factory.create(HealthDefinition, channel);
+      for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await pause(lookAgainMs)) {
+        if (!(await connected(deadline - Date.now()))) return false;
+        const answer = await health
+          .check({ service: '' }, { deadlineMs: Math.max(1, deadline - Date.now()) })
+          .catch(codeOf);
+        // Whatever else it says, it is there.
+        if (answer !== 'UNAVAILABLE' && answer !== 'DEADLINE_EXCEEDED' && answer !== 'CANCELLED') return true;
+      }
+      return false;
+    },
     close: () => channel.close(),
   };
+}
+
+const lookAgainMs = 5;
+
+function codeOf(error: unknown): string | undefined {
+  return isServiceError(error) ? error.code : undefined;
 }
 
 const channelOptions = {

@@ -11,7 +11,7 @@ import { dial } from './dial.ts';
 import { clientOf, contract, failure, plain } from './pair.ts';
 import { serve, service } from './serve.ts';
 
-/** A peer that dies as soon as a call has reached it; gives the call's request id. */
+/** A peer that dies as soon as a call of its contract has reached it; gives the call's request id. */
 async function dyingPeer(t: TestContext, repeatMs: number) {
   const dir = mkdtempSync(join(tmpdir(), 'kit-repeat-'));
   const path = join(dir, 'volume.sock');
@@ -19,7 +19,11 @@ async function dyingPeer(t: TestContext, repeatMs: number) {
   const died = Promise.withResolvers<string>();
   const peer = createServer();
   peer.on('session', (session) => sessions.push(session));
-  peer.on('stream', (_stream, headers) => {
+  peer.on('stream', (stream, headers) => {
+    if (headers[':path']?.startsWith('/grpc.health.')) {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' }, { endStream: true });
+      return;
+    }
     peer.close();
     for (const session of sessions) session.destroy();
     died.resolve(String(headers['request-id']));

@@ -4,7 +4,6 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeF
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { setImmediate as turn } from 'node:timers/promises';
 import { createMounts } from '../../kit/linux/mounts.ts';
 import { createNetworkNamespaces } from '../../kit/linux/namespaces.ts';
 import { createRtnetlink, type Rtnetlink } from '../../kit/linux/rtnetlink.ts';
@@ -94,8 +93,6 @@ export async function engineHost() {
       service?.kill(signal);
       if (service !== undefined) await ended(service);
       service = undefined;
-      // Until the channel has seen the end of its connection it would make the next call on it.
-      while (await channel.ready(1)) await turn();
     },
     init(policy: Partial<InitRequest> = {}) {
       epoch += 1;
