@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type ServerHttp2Session } from 'node:http2';
+import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -19,7 +19,7 @@ async function dyingPeer(t: TestContext, repeatMs: number) {
   const died = Promise.withResolvers<string>();
   const peer = createServer();
   peer.on('session', (session) => sessions.push(session));
-  peer.on('stream', (stream, headers) => {
+  peer.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     if (headers[':path']?.startsWith('/grpc.health.')) {
       stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '12' }, { endStream: true });
       return;
