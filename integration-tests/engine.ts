@@ -107,8 +107,12 @@ export async function placeEngine(options: EngineOptions = {}): Promise<Engine> 
       output = '';
       ended = once(child, 'exit').then(([code, signal]) => code ?? (signal === null ? 1 : 128));
       for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk));
-      const up = until(() => output.includes('Longshore is up'), 60_000);
-      const code = await Promise.race([up, ended]);
+      let isOver = false;
+      const over = ended.finally(() => {
+        isOver = true;
+      });
+      const up = until(() => isOver || output.includes('Longshore is up'), 60_000);
+      const code = await Promise.race([up, over]);
       if (typeof code === 'number') {
         launcher = undefined;
         throw new Error(`the engine ended with ${code}:\n${output}`);
