@@ -4,12 +4,11 @@ import { type OpenStreamRequest, StreamPurpose } from '../proto/gen/longshore/da
 import {
   type CreateExecRequest,
   Exec,
-  ExecSpec,
+  type ExecSpec,
   type ExecStartRequest,
   type ExecStartResponse,
   ExecState,
 } from '../proto/gen/longshore/execdriver/v1/exec.ts';
-import { ProcessState } from '../proto/gen/longshore/execdriver/v1/process.ts';
 import { id } from './testing/daemon.ts';
 import { errors, type Owners, startEngine } from './testing/engine.ts';
 import { ask, askJson, raw } from './testing/http.ts';
@@ -21,15 +20,20 @@ type Output = NonNullable<ExecStartResponse['frame']>;
 function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_STATE_CREATED) {
   const sent: Frame[] = [];
   const output: Output[] = [];
-  let processState: ProcessState = ProcessState.PROCESS_STATE_RUNNING;
+  const made = Exec.fromPartial({
+    id: 'e1',
+    containerId: id,
+    spec: { args: ['sh', '-c', 'date'], attachStdout: true, attachStderr: true, ...spec },
+    state,
+    exitCode: 3,
+  });
+  let refusal: Error | undefined;
   let wake = () => {};
   let told = () => {};
   let failure: Error | undefined;
   const cancelled = Promise.withResolvers<void>();
   const asked: CreateExecRequest[] = [];
   const opened: OpenStreamRequest[] = [];
-  const args = ['sh', '-c', 'date'];
-  const full = ExecSpec.fromPartial({ args, attachStdout: true, attachStderr: true, ...spec });
   const owners: Owners = {
     containers: {
       async openStream(request) {
@@ -37,15 +41,15 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
         return { containerId: id };
       },
     },
-    processes: { getContainer: async () => ({ process: { id, state: processState } }) },
     execs: {
       async createExec(request) {
         asked.push(request);
+        if (refusal !== undefined && request.containerId === id) throw refusal;
         return {};
       },
       async getExec(request) {
         if (request.id !== 'e1') throw errors.containerNotFound({ container: request.id });
-        return { exec: Exec.fromPartial({ id: 'e1', containerId: id, spec: full, state, exitCode: 3 }) };
+        return { exec: made };
       },
       async *execStart(requests, { signal }) {
         signal.addEventListener('abort', () => {
@@ -63,6 +67,8 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
             // The call was cancelled.
           }
         })();
+        if (refusal !== undefined) throw refusal;
+        yield { frame: { $case: 'accepted', value: { exec: made } } };
         while (!signal.aborted) {
           if (failure !== undefined) throw failure;
           const next = output.shift();
@@ -88,11 +94,8 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
     begin: () => say({ $case: 'ready', value: { pid: 7 } }),
     text: (stream: 'stdout' | 'stderr', text: string) => say({ $case: stream, value: Buffer.from(text) }),
     exit: (code: number) => say({ $case: 'exit', value: { code } }),
-    pause() {
-      processState = ProcessState.PROCESS_STATE_PAUSED;
-    },
-    end() {
-      processState = ProcessState.PROCESS_STATE_EXITED;
+    refuse(error: Error | undefined) {
+      refusal = error;
     },
     fail(error: Error) {
       failure = error;
@@ -159,6 +162,23 @@ test('an exec is made for a container that the daemon says can have one, under a
   assert.equal(await refused({ Cmd: ['a'], DetachKeys: 'ctrl-1' }), 'Invalid detach keys (ctrl-1) provided');
 });
 
+test('for a whole id the daemon is asked only for what speaks against it', async (t) => {
+  const { owners, asked, opened, refuse } = driver();
+  const { socket } = await startEngine(t, owners);
+  const make = () => askJson(socket, `POST /containers/${id}/exec`, { Cmd: ['date'] });
+  assert.equal((await make()).status, 201);
+  assert.deepEqual([asked.map(({ containerId }) => containerId), opened], [[id], []]);
+  refuse(errors.notRunning());
+  owners.containers = {
+    async openStream() {
+      throw errors.nameInUse();
+    },
+  };
+  const { socket: other } = await startEngine(t, owners);
+  const refused = await askJson(other, `POST /containers/${id}/exec`, { Cmd: ['date'] });
+  assert.deepEqual(refused, { status: 409, value: { message: 'the name is in use' } });
+});
+
 test('inspect shows the command apart and the code when there is one', async (t) => {
   const { owners } = driver({ user: 'dock' }, ExecState.EXEC_STATE_EXITED);
   const { socket } = await startEngine(t, owners);
@@ -187,10 +207,7 @@ for (const [how, request, status] of [
     client.socket.write('hello\n');
     const [open, input] = await exec.sentSoFar(2);
     assert.ok(open?.$case === 'open');
-    assert.deepEqual(
-      [open.value.id, open.value.stdin, open.value.stdout, open.value.detach],
-      ['e1', true, true, false],
-    );
+    assert.deepEqual([open.value.id, open.value.asCreated, open.value.detach], ['e1', true, false]);
     assert.deepEqual(input, { $case: 'stdin', value: Buffer.from('hello\n') });
     client.socket.end();
     assert.equal((await exec.sentSoFar(3))[2]?.$case, 'closeStdin');
@@ -259,17 +276,15 @@ test('detached, a start is answered when the process runs', async (t) => {
   );
 });
 
-test('what has run, or is in a container that is paused or has ended, is 409 before anything is taken over', async (t) => {
-  const over = await startEngine(t, driver({}, ExecState.EXEC_STATE_EXITED).owners);
-  const again = await askJson(over.socket, 'POST /exec/e1/start', {});
-  assert.deepEqual([again.status, again.value.message], [409, 'exec command e1 has already run']);
+test('what the exec driver refuses has its status before anything is taken over', async (t) => {
   const exec = driver();
   const { socket } = await startEngine(t, exec.owners);
-  exec.pause();
-  const paused = await askJson(socket, 'POST /exec/e1/start', {});
-  assert.deepEqual([paused.status, /is paused/.test(paused.value.message)], [409, true]);
-  exec.end();
+  exec.refuse(errors.execStarted());
+  const again = await askJson(socket, 'POST /exec/e1/start', {});
+  assert.deepEqual(again, { status: 409, value: { message: 'exec command e1 has already run' } });
+  exec.refuse(errors.notRunning());
   const ended = await raw(socket, upgrading({}));
   assert.match(ended.head, /^HTTP\/1.1 409/);
-  assert.match(String(await ended.read()), new RegExp(`container ${id} is not running`));
+  assert.match(String(await ended.read()), /is not running/);
+  assert.equal((await ask(socket, 'POST /exec/e1/start', { Detach: true })).status, 409);
 });

@@ -86,6 +86,23 @@ export function execSuite(current: Current): void {
       await remove(containerId);
     });
 
+    test('as created, it has the streams of its spec, and is accepted before it is ready', async () => {
+      const { execs, remove } = current();
+      const [containerId, id] = [await host(), newId()];
+      const args = ['sh', '-c', 'echo out; echo err >&2'];
+      const spec = { args, env: ['PATH=/bin'], attachStderr: true };
+      await execs.createExec({ id, containerId, spec });
+      const frames = await Array.fromAsync(started(id, { asCreated: true }), ({ frame }) => frame);
+      const [accepted, ready] = frames;
+      assert.ok(accepted?.$case === 'accepted');
+      assert.deepEqual([accepted.value.exec?.id, accepted.value.exec?.containerId], [id, containerId]);
+      assert.deepEqual(accepted.value.exec?.spec?.args, args);
+      const rest = frames.slice(2).map((frame) => frame?.$case);
+      assert.deepEqual([ready?.$case, rest], ['ready', ['stderr', 'exit']]);
+      await refused(started(id, { asCreated: true }), 'FAILED_PRECONDITION', 'EXEC_STARTED');
+      await remove(containerId);
+    });
+
     test('its input reaches it, and the end of that too', async () => {
       const containerId = await host();
       const id = await made(containerId, ['cat'], true);

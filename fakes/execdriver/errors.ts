@@ -22,7 +22,11 @@ export const errors = defineErrors('execdriver', {
       `generation ${m.generation} of container ${m.id} is older than ${m.newest}`,
   },
   execNotFound: { code: 'NOT_FOUND', message: (m: { id: string }) => `no such exec: ${m.id}` },
-  execStarted: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `exec ${m.id} was started already` },
+  execStarted: {
+    code: 'FAILED_PRECONDITION',
+    message: (m: { id: string; hasEnded: boolean }) =>
+      `exec command ${m.id} ${m.hasEnded ? 'has already run' : 'is already running'}`,
+  },
   containerPaused: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is paused` },
   badPsOptions: { code: 'INVALID_ARGUMENT', message: (m: { detail: string }) => m.detail },
   notRunning: { code: 'FAILED_PRECONDITION', message: (m: { id: string }) => `container ${m.id} is not running` },

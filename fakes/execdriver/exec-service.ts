@@ -77,10 +77,12 @@ async function* startExec(
   const first = await frames.next();
   const frame = first.done === true ? undefined : first.value.frame;
   if (frame?.$case !== 'open') throw errors.badFrame({ problem: 'the first frame opens' });
-  const open = frame.value;
-  const { exec, run } = store.start(open.id);
+  const { exec, run } = store.start(frame.value.id);
+  const { attachStdout: stdout = false, attachStderr: stderr = false, openStdin: stdin = false } = exec.spec ?? {};
+  const open = frame.value.asCreated ? { ...frame.value, stdin, stdout, stderr } : frame.value;
   const size = open.size ?? exec.spec?.size;
   if (size !== undefined) store.resize(open.id, size.rows, size.columns);
+  if (open.asCreated) yield { frame: { $case: 'accepted', value: { exec } } };
   const ready: ExecStartResponse = { frame: { $case: 'ready', value: { pid: exec.pid } } };
 
   if (open.detach) {

@@ -78,7 +78,8 @@ export function createExecStore(memory: ContainerMemory, containers: ContainerSt
     start(id: string): { exec: Exec; run: Run } {
       const stored = find(id);
       const { exec, host } = stored;
-      if (exec.state !== ExecState.EXEC_STATE_CREATED) throw errors.execStarted({ id });
+      if (exec.state !== ExecState.EXEC_STATE_CREATED)
+        throw errors.execStarted({ id, hasEnded: exec.state === ExecState.EXEC_STATE_EXITED });
       if (host.ending !== undefined) throw errors.notRunning({ id: exec.containerId });
       if (host.isPaused) throw errors.containerPaused({ id: exec.containerId });
       exec.state = ExecState.EXEC_STATE_RUNNING;

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isServiceError } from '../../kit/errors.ts';
 import { StreamPurpose } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { type Exec, type ExecSpec, ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { Peers } from '../peers.ts';
@@ -11,7 +12,7 @@ import { startExec } from './exec-start.ts';
 import type { Routes } from './router.ts';
 import { terminalSize } from './terminal.ts';
 
-/** Further processes in running containers. The daemon judges whether one can be made; all else is the exec driver's. */
+/** Further processes in running containers: they are the exec driver's; the daemon knows the containers by their names. */
 export function execRoutes(peers: Peers): Routes {
   const { containers, execs } = peers;
   return {
@@ -20,13 +21,14 @@ export function execRoutes(peers: Peers): Routes {
       if (body === undefined || (body.command('Cmd') ?? []).length === 0) {
         throw new BadRequest('No exec command specified');
       }
-      const spec = execSpec(body);
-      const { containerId } = await containers.openStream({
-        container: exchange.path.id ?? '',
-        purpose: StreamPurpose.STREAM_PURPOSE_EXEC,
-      });
-      const id = randomBytes(32).toString('hex');
-      await execs.createExec({ id, containerId, spec });
+      const [id, spec, container] = [randomBytes(32).toString('hex'), execSpec(body), named(exchange)];
+      const make = (containerId: string) => execs.createExec({ id, containerId, spec });
+      // Who names it by its whole id is not kept waiting for the daemon, unless there is a refusal that it knows more about.
+      const isMade = wholeId.test(container) && (await succeeds(make(container), daemonsToTell));
+      if (!isMade) {
+        const purpose = StreamPurpose.STREAM_PURPOSE_EXEC;
+        await make((await containers.openStream({ container, purpose })).containerId);
+      }
       exchange.json(201, { Id: id });
     },
 
@@ -43,6 +45,21 @@ export function execRoutes(peers: Peers): Routes {
       exchange.json(200, execJson(exec));
     },
   };
+}
+
+const wholeId = /^[0-9a-f]{64}$/;
+/** Why an exec cannot be made, where the daemon has the words. */
+const daemonsToTell: readonly string[] = ['CONTAINER_NOT_FOUND', 'NOT_RUNNING', 'CONTAINER_PAUSED'];
+
+/** False for a failure of these reasons; another one is thrown. */
+async function succeeds(work: Promise<unknown>, reasons: readonly string[]): Promise<boolean> {
+  try {
+    await work;
+    return true;
+  } catch (error) {
+    if (reasons.some((reason) => isServiceError(error, reason))) return false;
+    throw error;
+  }
 }
 
 const named = (exchange: Exchange) => exchange.path.id ?? '';

@@ -13,7 +13,10 @@ export interface InputFrame {
 
 /** What comes down in both, beside the frames of their own. */
 export interface OutputMessage {
-  frame?: { $case: 'stdout' | 'stderr'; value: Uint8Array } | { $case: 'ready' | 'exit'; value: object } | undefined;
+  frame?:
+    | { $case: 'stdout' | 'stderr'; value: Uint8Array }
+    | { $case: 'accepted' | 'ready' | 'exit'; value: object }
+    | undefined;
 }
 
 /** The first message, which says that the call stands. Throws what the exec driver refuses it with. */

@@ -47,6 +47,8 @@ export const errors = defineErrors('test', {
   containerNotFound: { code: 'NOT_FOUND', message: (m: { container: string }) => `No such container: ${m.container}` },
   nameInUse: { code: 'ALREADY_EXISTS', message: () => 'the name is in use' },
   commandNotFound: { code: 'NOT_FOUND', message: () => 'executable file not found in $PATH' },
+  execStarted: { code: 'FAILED_PRECONDITION', message: () => 'exec command e1 has already run' },
+  notRunning: { code: 'FAILED_PRECONDITION', message: () => 'the container is not running' },
   imageNotFound: { code: 'NOT_FOUND', message: (m: { reference: string }) => `No such image: ${m.reference}` },
   badArchive: { code: 'INVALID_ARGUMENT', message: () => 'manifest.json: there is none' },
 });

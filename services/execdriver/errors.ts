@@ -65,7 +65,8 @@ export const errors = defineErrors('execdriver', {
   },
   execStarted: {
     code: 'FAILED_PRECONDITION',
-    message: (m: { exec: string }) => `exec ${m.exec} has already been started: make another one`,
+    message: (m: { exec: string; hasEnded: boolean }) =>
+      `exec command ${m.exec} ${m.hasEnded ? 'has already run' : 'is already running'}`,
   },
   containerPaused: {
     code: 'FAILED_PRECONDITION',

@@ -9,6 +9,7 @@ import {
   ExecEvent as ExecEventMessage,
   type Exec as ExecMessage,
   type ExecServiceImplementation,
+  type ExecSpec,
   type ExecStartRequest,
   ExecState,
   ResizeExecRequest,
@@ -61,26 +62,29 @@ export function execService(parts: {
       const frames = requests[Symbol.asyncIterator]();
       const first = (await frames.next()).value?.frame;
       if (first?.$case !== 'open') throw errors.badFrame({ detail: 'the first frame of an exec opens it' });
-      const { id, stdin, stdout, stderr, detach, killOnCancel, size } = first.value;
+      const { id, detach, killOnCancel, size, asCreated } = first.value;
+      const { stdin, stdout, stderr } = asCreated ? streamsOf(execs().get(id).record.spec) : first.value;
       const wanted = [...(stdout ? (['stdout'] as const) : []), ...(stderr ? (['stderr'] as const) : [])];
       const client = detach ? undefined : new Client(wanted);
-      const { exec, hub, pid } = await execs().start(id, client, size);
-      if (client === undefined) {
-        hub.closeInput();
-        yield { frame: { $case: 'ready', value: { pid } } };
-        return;
-      }
-      const leave = () => {
-        client.close();
-        hub.leave(client);
-        hub.closeInput();
-        if (killOnCancel && exec.record.state === 'running') execs().signal(id, sigkill);
-      };
+      const { exec, started } = execs().start(id, client, size);
+      const leave = () =>
+        void started.then(
+          ({ hub }) => {
+            client?.close();
+            if (client) hub.leave(client);
+            hub.closeInput();
+            if (client && killOnCancel && exec.record.state === 'running') execs().signal(id, sigkill);
+          },
+          () => {},
+        );
       signal.addEventListener('abort', leave, { once: true });
       try {
+        if (asCreated) yield { frame: { $case: 'accepted', value: { exec: execMessage(exec.record) } } };
+        const { hub, pid } = await started;
         if (signal.aborted) return;
-        void passOn(frames, hub, stdin, (rows, columns) => execs().resize(id, { rows, columns }));
+        if (client) void passOn(frames, hub, stdin, (rows, columns) => execs().resize(id, { rows, columns }));
         yield { frame: { $case: 'ready', value: { pid } } };
+        if (client === undefined) return;
         void Promise.all([hub.ended, exec.ended]).then(([, code]) => client.finish(code));
         for await (const frame of client.frames()) {
           if ('exit' in frame) yield { frame: { $case: 'exit', value: { code: frame.exit } } };
@@ -147,6 +151,8 @@ export function execService(parts: {
     },
   };
 }
+
+const streamsOf = (spec: ExecSpec) => ({ stdin: spec.openStdin, stdout: spec.attachStdout, stderr: spec.attachStderr });
 
 /** Hands a client's frames to the process, as fast as it takes them. */
 async function passOn(

@@ -21,13 +21,15 @@ import { openRemains } from './containers/remains.ts';
 import { adoptExecs } from './execs/adopt.ts';
 import type { ExecEvent } from './execs/events.ts';
 import type { Exec } from './execs/exec.ts';
-import { type Execs, forgetExecs, openExecs } from './execs/execs.ts';
+import { type Execs, forgetExecs, openExecs, startMonitor } from './execs/execs.ts';
 import { forgetProbes, openProbes, type Probes } from './execs/probes.ts';
+import { openReadyMonitors } from './execs/ready-monitors.ts';
 import type { ExecRecords } from './execs/record.ts';
 import type { AppArmor } from './host/apparmor.ts';
 import type { Forwarding } from './logs/forward/forwarding.ts';
 import { openRotation } from './logs/rotation.ts';
 import type { Paths } from './paths.ts';
+import { removeTree } from './remove-tree.ts';
 import { openMonitorProgram } from './runtime/conmon.ts';
 import { openRuntimes, type RuntimeChoice } from './runtime/runtimes.ts';
 import type { SealedPrograms } from './runtime/sealed-programs.ts';
@@ -114,8 +116,13 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     exits.close();
     monitorCgroup.close();
   };
+  const readyMonitors = openReadyMonitors({
+    start: (exec) => startMonitor({ ...estate, runtimes, monitor, monitorCgroup }, exec),
+    clear: (exec) => removeTree(paths.execOf(exec.record.id)),
+  });
   const parts = {
     ...estate,
+    readyMonitors,
     exits,
     remains,
     runtimes,
@@ -129,7 +136,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     defaultUlimits: policy.defaultUlimits,
     idMaps: policy.idMaps,
     onForgotten: (id: string) => {
-      forgetExecs(estate, id);
+      forgetExecs({ ...estate, readyMonitors }, id);
       forgetProbes(paths, id);
     },
   };
@@ -169,6 +176,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     idMaps: policy.idMaps,
     async drain(keep) {
       probes.close();
+      readyMonitors.drop();
       // A start that was let in before may still be under way.
       await settled();
       const toEnd = [...containers.values()].filter(({ isLiving, record }) => isLiving && !keep.has(record.id));
@@ -187,6 +195,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     },
     close() {
       probes.close();
+      readyMonitors.drop();
       rotation.close();
       close();
     },

@@ -12,7 +12,7 @@ import { checkSignal, signalMarked } from '../containers/signal.ts';
 import { errors } from '../errors.ts';
 import type { Paths } from '../paths.ts';
 import { removeTree } from '../remove-tree.ts';
-import { attachSocketOf, type MonitorProgram, tellTerminalSize } from '../runtime/conmon.ts';
+import { attachSocketOf, type ExecMonitor, type MonitorProgram, tellTerminalSize } from '../runtime/conmon.ts';
 import type { Runtimes } from '../runtime/runtimes.ts';
 import { encodeSpec } from '../spec/container.ts';
 import type { EngineFacts } from '../spec/facts.ts';
@@ -21,6 +21,7 @@ import { connectHub, type Hub } from '../stdio/hub.ts';
 import type { ExecEvent } from './events.ts';
 import { Exec } from './exec.ts';
 import { execFailure, furtherProcess, servingContainer } from './further-process.ts';
+import type { ReadyMonitors } from './ready-monitors.ts';
 import type { ExecRecord } from './record.ts';
 import { type ExecStore, forgetExec, saveExec } from './store.ts';
 
@@ -29,6 +30,7 @@ export interface ExecParts extends ExecStore {
   runtimes: Runtimes;
   monitor: MonitorProgram;
   monitorCgroup: MonitorCgroup;
+  readyMonitors: ReadyMonitors;
   facts: EngineFacts;
   paths: Paths;
   bootId: string;
@@ -43,12 +45,15 @@ export interface TerminalSize {
 /** The verbs on execs. */
 export interface Execs {
   create(id: string, containerId: string, spec: ExecSpec): Outcome;
-  /** Starts it, with a client that sees the first byte. Throws what ExecStart does. */
+  /**
+   * Starts it, with a client that sees the first byte. Throws what speaks against it; `started` rejects with what goes wrong
+   * then: together what ExecStart does.
+   */
   start(
     id: string,
     client: Client | undefined,
     size: TerminalSize | undefined,
-  ): Promise<{ exec: Exec; hub: Hub; pid: number }>;
+  ): { exec: Exec; started: Promise<{ hub: Hub; pid: number }> };
   signal(id: string, signal: number): Outcome;
   resize(id: string, size: TerminalSize): void;
   /** Throws EXEC_NOT_FOUND. */
@@ -64,7 +69,7 @@ const [notExecutableCode, notFoundCode] = [126, 127];
 const killedCode = 137;
 
 export function openExecs(parts: ExecParts): Execs {
-  const { containers, execs, paths, log } = parts;
+  const { containers, execs, paths } = parts;
 
   const get = (id: string): Exec => {
     const exec = execs.get(id);
@@ -90,21 +95,14 @@ export function openExecs(parts: ExecParts): Execs {
     client: Client | undefined,
     size: TerminalSize | undefined,
   ) => {
-    const { id, spec, containerId } = exec.record;
-    const { terms } = container.record;
+    const { id, spec } = exec.record;
     const directory = paths.execOf(id);
     const process = furtherProcess(parts, container, spec);
     if (size !== undefined) exec.size = size;
     const told = exec.size ?? spec.size;
     const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    const monitor = (await parts.readyMonitors.take(id)) ?? (await startMonitor(parts, exec));
     writeFileSync(join(directory, 'process.json'), encodeSpec({ ...process, ...consoleSize }), { mode: 0o600 });
-    const runtime = await parts.runtimes.get(terms.runtime);
-    const request = { containerId, execId: id, directory, runtime, tty: spec.tty, stdin: spec.openStdin };
-    const monitor = parts.monitor.startExec(request);
-    void parts.monitorCgroup.add(monitor.pid).then((problems) => {
-      for (const problem of problems) log.warn(problem);
-    });
     await monitor.attachable;
     const hub = connectHub(attachSocketOf(directory));
     if (client) hub.join(client);
@@ -115,7 +113,7 @@ export function openExecs(parts: ExecParts): Execs {
     if (spec.tty && exec.size && exec.size !== told) tellTerminalSize(directory, exec.size.rows, exec.size.columns);
     // Without the monitor the code is lost.
     void monitor.ended.then((code) => end(exec, code ?? 255));
-    return { exec, hub, pid };
+    return { hub, pid };
   };
 
   return {
@@ -152,21 +150,22 @@ export function openExecs(parts: ExecParts): Execs {
       });
       save(exec, {}, 'created');
       execs.set(id, exec);
+      parts.readyMonitors.prepare(exec);
       return 'done';
     },
 
-    async start(id, client, size) {
+    start(id, client, size) {
       const exec = get(id);
-      if (exec.record.state !== 'created') throw errors.execStarted({ exec: id });
-      const container = servingContainer(containers, exec.record.containerId);
+      const { state, spec, containerId } = exec.record;
+      if (state !== 'created') throw errors.execStarted({ exec: id, hasEnded: state === 'exited' });
+      const container = servingContainer(containers, containerId);
       save(exec, { state: 'starting' }, 'started');
-      try {
-        return await launch(exec, container, client, size);
-      } catch (error) {
-        const failure = execFailure(error, container, exec.record.spec);
+      const started = launch(exec, container, client, size).catch((error: unknown) => {
+        const failure = execFailure(error, container, spec);
         end(exec, codeOf(failure));
         throw failure;
-      }
+      });
+      return { exec, started };
     },
 
     signal(id, signal) {
@@ -183,6 +182,23 @@ export function openExecs(parts: ExecParts): Execs {
   };
 }
 
+/** The monitor of an exec, in a directory that is there from now on. UNKNOWN_RUNTIME, MONITOR_FAILED. */
+export async function startMonitor(
+  parts: Pick<ExecParts, 'containers' | 'runtimes' | 'monitor' | 'monitorCgroup' | 'paths' | 'log'>,
+  exec: Exec,
+): Promise<ExecMonitor> {
+  const { id, containerId, spec } = exec.record;
+  const directory = parts.paths.execOf(id);
+  const runtime = await parts.runtimes.get(servingContainer(parts.containers, containerId).record.terms.runtime);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const request = { containerId, execId: id, directory, runtime, tty: spec.tty, stdin: spec.openStdin };
+  const monitor = parts.monitor.startExec(request);
+  void parts.monitorCgroup.add(monitor.pid).then((problems) => {
+    for (const problem of problems) parts.log.warn(problem);
+  });
+  return monitor;
+}
+
 function markOf(pid: number) {
   return { pid, startTime: startTimeOf(pid) ?? '' };
 }
@@ -193,7 +209,8 @@ function codeOf(failure: unknown): number {
 }
 
 /** What a container's execs were, once it is removed or started again. */
-export function forgetExecs(parts: ExecStore & Pick<ExecParts, 'paths'>, containerId: string): void {
+export function forgetExecs(parts: ExecStore & Pick<ExecParts, 'paths' | 'readyMonitors'>, containerId: string): void {
+  parts.readyMonitors.drop(containerId);
   for (const exec of [...parts.execs.values()]) {
     if (exec.record.containerId !== containerId) continue;
     removeTree(parts.paths.execOf(exec.record.id));

@@ -95,6 +95,10 @@ export interface ExecMonitor {
   /** Settles when one can attach: the process is started after `go`, so that its first byte is seen. */
   attachable: Promise<void>;
   go(): void;
+  /** Instead of `go`: nothing runs, as long as `process.json` is not there, and the monitor ends. */
+  abandon(): void;
+  /** Settles when the monitor has ended. */
+  exited: Child['exited'];
   /** The process. RUNTIME_FAILED with the runtime's words when it could not be started. */
   started: Promise<number>;
   /** Its exit code; undefined when the monitor was lost. Settles after all output has been delivered. */
@@ -125,12 +129,16 @@ function startExecMonitor(processes: Processes, path: string, request: ExecMonit
     const lines = syncLines(syncRead);
     const started = firstOf(lines, directory);
     const ended = started.then(async () => (await lines.next()).value?.data);
-    // A failed start is told by `started`.
+    const attachable = attachableOf(attachRead, directory);
+    // A failed start is told by `started`, and what nobody waits for is nobody's failure.
     ended.catch(() => {});
+    attachable.catch(() => {});
     return {
       pid: child.pid,
-      attachable: attachableOf(attachRead, directory),
+      attachable,
       go: () => void start.end('1'),
+      abandon: () => void start.end(),
+      exited: child.exited,
       started,
       ended,
     };

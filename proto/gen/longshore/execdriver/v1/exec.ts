@@ -55,7 +55,7 @@ export interface ExecSpec {
   size:
     | TerminalSize
     | undefined;
-  /** What its maker means to attach, and the key sequence that detaches: kept for those who start it, and of no effect here. */
+  /** What its maker means to attach, and the key sequence that detaches: kept for those who start it. */
   attachStdout: boolean;
   attachStderr: boolean;
   detachKeys: string;
@@ -91,7 +91,11 @@ export interface ExecOpen {
   /** SIGKILL for the process when the call ends before it. */
   killOnCancel: boolean;
   /** The terminal’s size. */
-  size: TerminalSize | undefined;
+  size:
+    | TerminalSize
+    | undefined;
+  /** The streams are those that its spec means to attach, and `accepted` comes first: for who did not make it. */
+  asCreated: boolean;
 }
 
 export interface ExecStartRequest {
@@ -111,7 +115,15 @@ export interface ExecStartResponse {
     | { $case: "stdout"; value: Buffer }
     | { $case: "stderr"; value: Buffer }
     | { $case: "exit"; value: ExecExit }
+    | //
+    /** Before `ready`, where it was asked for: it can be started, and is being. What is refused was refused before. */
+    { $case: "accepted"; value: ExecAccepted }
     | undefined;
+}
+
+export interface ExecAccepted {
+  /** As it was made. */
+  exec: Exec | undefined;
 }
 
 export interface ExecReady {
@@ -637,7 +649,16 @@ export const CreateExecResponse: MessageFns<CreateExecResponse> = {
 };
 
 function createBaseExecOpen(): ExecOpen {
-  return { id: "", stdin: false, stdout: false, stderr: false, detach: false, killOnCancel: false, size: undefined };
+  return {
+    id: "",
+    stdin: false,
+    stdout: false,
+    stderr: false,
+    detach: false,
+    killOnCancel: false,
+    size: undefined,
+    asCreated: false,
+  };
 }
 
 export const ExecOpen: MessageFns<ExecOpen> = {
@@ -662,6 +683,9 @@ export const ExecOpen: MessageFns<ExecOpen> = {
     }
     if (message.size !== undefined) {
       TerminalSize.encode(message.size, writer.uint32(58).fork()).join();
+    }
+    if (message.asCreated !== false) {
+      writer.uint32(64).bool(message.asCreated);
     }
     return writer;
   },
@@ -735,6 +759,14 @@ export const ExecOpen: MessageFns<ExecOpen> = {
             message.size = TerminalSize.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.asCreated = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -761,6 +793,7 @@ export const ExecOpen: MessageFns<ExecOpen> = {
     message.size = (object.size !== undefined && object.size !== null)
       ? TerminalSize.fromPartial(object.size)
       : undefined;
+    message.asCreated = object.asCreated ?? false;
     return message;
   },
 };
@@ -899,6 +932,9 @@ export const ExecStartResponse: MessageFns<ExecStartResponse> = {
       case "exit":
         ExecExit.encode(message.frame.value, writer.uint32(34).fork()).join();
         break;
+      case "accepted":
+        ExecAccepted.encode(message.frame.value, writer.uint32(42).fork()).join();
+        break;
     }
     return writer;
   },
@@ -948,6 +984,14 @@ export const ExecStartResponse: MessageFns<ExecStartResponse> = {
             message.frame = { $case: "exit", value: ExecExit.decode(reader, reader.uint32()) };
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.frame = { $case: "accepted", value: ExecAccepted.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -990,7 +1034,68 @@ export const ExecStartResponse: MessageFns<ExecStartResponse> = {
         }
         break;
       }
+      case "accepted": {
+        if (object.frame?.value !== undefined && object.frame?.value !== null) {
+          message.frame = { $case: "accepted", value: ExecAccepted.fromPartial(object.frame.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseExecAccepted(): ExecAccepted {
+  return { exec: undefined };
+}
+
+export const ExecAccepted: MessageFns<ExecAccepted> = {
+  encode(message: ExecAccepted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.exec !== undefined) {
+      Exec.encode(message.exec, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExecAccepted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExecAccepted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.exec = Exec.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExecAccepted>): ExecAccepted {
+    return ExecAccepted.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExecAccepted>): ExecAccepted {
+    const message = createBaseExecAccepted();
+    message.exec = (object.exec !== undefined && object.exec !== null) ? Exec.fromPartial(object.exec) : undefined;
     return message;
   },
 };
