@@ -32,6 +32,7 @@ export function dialPeers(config: ServiceConfig, audit: Audit) {
       log: config.log,
       repeatMs,
       middleware: audit.middleware,
+      neighbours: config.neighbours,
       ...(config.tls && { tls: config.tls }),
     });
   const daemon = channel('daemon');

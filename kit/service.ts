@@ -4,6 +4,7 @@ import { messageOf } from './errors.ts';
 import { parseFlags } from './flags.ts';
 import type { Logger } from './log.ts';
 import type { Role } from './roles.ts';
+import type { Neighbours } from './rpc/neighbours.ts';
 
 /** Files in PEM. Both ends show a certificate that `ca` has signed. */
 export interface TlsFiles {
@@ -27,6 +28,8 @@ export interface ServiceConfig {
   readonly endpoints: Readonly<Partial<Record<Role, string>>>;
   readonly tls?: TlsFiles;
   readonly log: Logger;
+  /** Those of the same process. */
+  readonly neighbours?: Neighbours;
   /** The values of the service's own flags, by commander's camelCase names. */
   readonly flags: Readonly<Record<string, unknown>>;
   /** Aborted when the process is told to stop; a start that honours it undoes what it did and throws. */

@@ -16,6 +16,7 @@ import type { TlsFiles } from '../service.ts';
 import { type PeerOptions, peerMiddleware } from './caller.ts';
 import { clientCredentials, parseDial } from './endpoint.ts';
 import { maxMessageBytes } from './limits.ts';
+import type { Neighbours } from './neighbours.ts';
 
 export interface DialOptions {
   /** Who calls; peers see it in their logs. */
@@ -28,6 +29,8 @@ export interface DialOptions {
   tls?: TlsFiles;
   /** Sees every call as its caller does. */
   middleware?: ClientMiddleware;
+  /** Of the same process: calls to one of them need no connection. */
+  neighbours?: Neighbours | undefined;
 }
 
 /** nice-grpc's client; calls also take `deadlineMs` and `requestId`. */
@@ -49,12 +52,18 @@ export function dial(endpoint: string, options: DialOptions): Channel {
   const address = parseDial(endpoint);
   const secured = clientCredentials(endpoint, address, options.tls);
   const channel = createChannel(endpoint, secured.credentials, { ...channelOptions, ...secured.options });
-  const connected = (waitMs: number): Promise<boolean> =>
+  const { neighbours } = options;
+  const overTheWire = (waitMs: number): Promise<boolean> =>
     waitForChannelReady(channel, new Date(Date.now() + waitMs)).then(
       () => true,
       () => false,
     );
-  const calling = createClientFactory()
+  const connected = (waitMs: number): Promise<boolean> =>
+    neighbours === undefined
+      ? overTheWire(waitMs)
+      : Promise.race([neighbours.appears(endpoint, waitMs), overTheWire(waitMs)]);
+  const carrying = createClientFactory();
+  const calling = (neighbours === undefined ? carrying : carrying.use(neighbours.middleware(endpoint)))
     .use(deadlineMiddleware)
     .use(
       peerMiddleware({
@@ -63,7 +72,8 @@ export function dial(endpoint: string, options: DialOptions): Channel {
         log: options.log,
         deadlineMs: options.deadlineMs ?? 30_000,
         repeatMs: options.repeatMs ?? 0,
-        isConnected: () => channel.getConnectivityState(true) === connectivityState.READY,
+        isConnected: () =>
+          neighbours?.has(endpoint) === true || channel.getConnectivityState(true) === connectivityState.READY,
         connected,
       }),
     );

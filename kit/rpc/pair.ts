@@ -7,6 +7,7 @@ import { VolumeServiceDefinition } from '../../proto/gen/longshore/volume/v1/vol
 import { isServiceError, type ServiceError } from '../errors.ts';
 import { silentLogger } from '../log.ts';
 import { type Channel, dial } from './dial.ts';
+import { createNeighbours } from './neighbours.ts';
 import { type Served, type ServeOptions, serve, service } from './serve.ts';
 
 // For the tests beside: both ends of a contract, over a socket of their own.
@@ -49,7 +50,8 @@ export async function pair(
   const log = silentLogger();
   const services = [service(contract, { ...plain, ...implementation })];
   const served = await serve({ role: 'volume', listen: [endpoint], log, services, ...options });
-  const channel = dial(served.endpoints[0] ?? endpoint, { role: 'daemon', log });
+  const { neighbours } = options;
+  const channel = dial(served.endpoints[0] ?? endpoint, { role: 'daemon', log, neighbours });
   const close = async () => {
     channel.close();
     await served.stop();
@@ -57,6 +59,12 @@ export async function pair(
   };
   return { dir, served, channel, client: clientOf(channel), [Symbol.asyncDispose]: close };
 }
+
+/** How both ends can be joined; what a call does must not depend on it. */
+export const ways: readonly [how: string, options: () => Partial<ServeOptions>][] = [
+  ['over a unix socket', () => ({})],
+  ['between neighbours', () => ({ neighbours: createNeighbours() })],
+];
 
 export async function failure(work: Promise<unknown>): Promise<ServiceError> {
   const error = await work.then(

@@ -4,12 +4,12 @@ import { existsSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } 
 import { createServer as createNetServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, test } from 'node:test';
 import { createLogger, silentLogger } from '../log.ts';
 import type { TlsFiles } from '../service.ts';
 import { dial } from './dial.ts';
 import { checkHealth, watchHealth } from './health.ts';
-import { clientOf, contract, failure, pair, plain } from './pair.ts';
+import { clientOf, contract, failure, pair as openPair, plain, ways } from './pair.ts';
 import { serve, service } from './serve.ts';
 
 test('a peer that is down is waited for, then named', async () => {
@@ -40,40 +40,8 @@ test('a peer that is down is waited for, then named', async () => {
   }
 });
 
-test('a stop lets a call in progress end, and ends streams as UNAVAILABLE', async () => {
-  const entered = Promise.withResolvers<void>();
-  const finish = Promise.withResolvers<void>();
-  await using it = await pair({
-    async getVolume() {
-      entered.resolve();
-      await finish.promise;
-      return { volume: { name: 'done' } };
-    },
-    async *watchVolumes(_request, { signal }) {
-      yield {};
-      await new Promise((resolve) => signal.addEventListener('abort', resolve));
-    },
-  });
-  const call = it.client.getVolume({ name: 'x' });
-  const opened = Promise.withResolvers<void>();
-  const stream = failure(
-    (async () => {
-      for await (const _ of it.client.watchVolumes({})) opened.resolve();
-    })(),
-  );
-  await Promise.all([entered.promise, opened.promise]);
-  const stopped = it.served.stop();
-  const cut = await stream;
-  assert.equal(cut.code, 'UNAVAILABLE');
-  assert.equal(cut.message, 'volume is stopping');
-  finish.resolve();
-  assert.equal((await call).volume?.name, 'done');
-  await stopped;
-  assert(!existsSync(join(it.dir, 'volume.sock')), 'the socket is left behind');
-});
-
 test('the socket is 0660 and a stale one is replaced, a living one and a file are not', async () => {
-  await using it = await pair({}, { group: '0' });
+  await using it = await openPair({}, { group: '0' });
   const path = join(it.dir, 'volume.sock');
   assert.equal(statSync(path).mode & 0o7777, 0o660);
   const services = [service(contract, plain)];
@@ -98,7 +66,7 @@ test('the socket is 0660 and a stale one is replaced, a living one and a file ar
 });
 
 test('TCP is for loopback unless there is TLS', async () => {
-  await using it = await pair({}, { listen: ['tcp://127.0.0.1:0'] });
+  await using it = await openPair({}, { listen: ['tcp://127.0.0.1:0'] });
   assert.match(it.channel.endpoint, /^dns:\/\/\/127\.0\.0\.1:[1-9]\d+$/);
   assert.equal((await it.client.getVolume({ name: 'tcp' })).volume?.name, 'tcp');
   const wide = serve({ role: 'volume', log: silentLogger(), services: [], listen: ['tcp://0.0.0.0:0'] });
@@ -113,7 +81,7 @@ test('beyond loopback both ends show a certificate of one authority, or nothing 
   const dir = mkdtempSync(join(tmpdir(), 'kit-tls-'));
   try {
     const tls = certificates(dir);
-    await using it = await pair({}, { listen: ['tcp://127.0.0.1:0'], tls });
+    await using it = await openPair({}, { listen: ['tcp://127.0.0.1:0'], tls });
     const known = dial(it.channel.endpoint, { role: 'daemon', log: silentLogger(), tls });
     assert.equal((await clientOf(known).getVolume({ name: 'tls' })).volume?.name, 'tls');
     known.close();
@@ -135,45 +103,83 @@ function certificates(dir: string): TlsFiles {
   return { ca: at('ca.pem'), cert: at('cert.pem'), key: at('key.pem') };
 }
 
-test('health tells the process from its services, and changes are seen', async () => {
-  await using it = await pair();
-  const name = contract.fullName;
-  assert.equal(await checkHealth(it.channel, '', 2000), 'SERVING');
-  assert.equal(await checkHealth(it.channel, name, 2000), 'NOT_SERVING');
-  assert.equal(await checkHealth(it.channel, 'longshore.none', 2000), 'UNKNOWN');
-  const enough = new AbortController();
-  const states: string[] = [];
-  await assert.rejects(async () => {
-    for await (const state of watchHealth(it.channel, name, enough.signal)) {
-      states.push(state);
-      if (state === 'NOT_SERVING') it.served.setServing(contract, true);
-      else enough.abort();
-    }
-  }, /abort/i);
-  assert.deepEqual(states, ['NOT_SERVING', 'SERVING']);
-});
+for (const [how, options] of ways) {
+  const pair: typeof openPair = (implementation, more) => openPair(implementation, { ...options(), ...more });
 
-test('a message of more than the limit is refused, one below it is not', async () => {
-  await using it = await pair({
-    async getVolume({ name }) {
-      return { volume: { name: String(name.length) } };
-    },
+  describe(how, () => {
+    test('a stop lets a call in progress end, and ends streams as UNAVAILABLE', async () => {
+      const entered = Promise.withResolvers<void>();
+      const finish = Promise.withResolvers<void>();
+      await using it = await pair({
+        async getVolume() {
+          entered.resolve();
+          await finish.promise;
+          return { volume: { name: 'done' } };
+        },
+        async *watchVolumes(_request, { signal }) {
+          yield {};
+          await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        },
+      });
+      const call = it.client.getVolume({ name: 'x' });
+      const opened = Promise.withResolvers<void>();
+      const stream = failure(
+        (async () => {
+          for await (const _ of it.client.watchVolumes({})) opened.resolve();
+        })(),
+      );
+      await Promise.all([entered.promise, opened.promise]);
+      const stopped = it.served.stop();
+      const cut = await stream;
+      assert.equal(cut.code, 'UNAVAILABLE');
+      assert.equal(cut.message, 'volume is stopping');
+      finish.resolve();
+      assert.equal((await call).volume?.name, 'done');
+      await stopped;
+      assert(!existsSync(join(it.dir, 'volume.sock')), 'the socket is left behind');
+    });
+
+    test('health tells the process from its services, and changes are seen', async () => {
+      await using it = await pair();
+      const name = contract.fullName;
+      assert.equal(await checkHealth(it.channel, '', 2000), 'SERVING');
+      assert.equal(await checkHealth(it.channel, name, 2000), 'NOT_SERVING');
+      assert.equal(await checkHealth(it.channel, 'longshore.none', 2000), 'UNKNOWN');
+      const enough = new AbortController();
+      const states: string[] = [];
+      await assert.rejects(async () => {
+        for await (const state of watchHealth(it.channel, name, enough.signal)) {
+          states.push(state);
+          if (state === 'NOT_SERVING') it.served.setServing(contract, true);
+          else enough.abort();
+        }
+      }, /abort/i);
+      assert.deepEqual(states, ['NOT_SERVING', 'SERVING']);
+    });
+
+    test('a message of more than the limit is refused, one below it is not', async () => {
+      await using it = await pair({
+        async getVolume({ name }) {
+          return { volume: { name: String(name.length) } };
+        },
+      });
+      const big = 'x'.repeat(15 * 1024 * 1024);
+      assert.equal((await it.client.getVolume({ name: big })).volume?.name, String(big.length));
+      const error = await failure(it.client.getVolume({ name: `${big}${big}` }));
+      assert.equal(error.code, 'RESOURCE_EXHAUSTED');
+    });
+
+    test('one debug line tells of a call', async () => {
+      const lines: string[] = [];
+      const log = createLogger({ role: 'volume', level: 'debug', format: 'json', write: (line) => lines.push(line) });
+      await using it = await pair({}, { log });
+      await it.client.getVolume({ name: 'x' }, { requestId: 'r9' });
+      const { method, caller, request, code, ms } = JSON.parse(lines[0] ?? '{}');
+      assert.deepEqual(
+        [method, caller, request, code],
+        ['longshore.volume.v1.VolumeService/GetVolume', 'daemon', 'r9', 'OK'],
+      );
+      assert.equal(typeof ms, 'number');
+    });
   });
-  const big = 'x'.repeat(15 * 1024 * 1024);
-  assert.equal((await it.client.getVolume({ name: big })).volume?.name, String(big.length));
-  const error = await failure(it.client.getVolume({ name: `${big}${big}` }));
-  assert.equal(error.code, 'RESOURCE_EXHAUSTED');
-});
-
-test('one debug line tells of a call', async () => {
-  const lines: string[] = [];
-  const log = createLogger({ role: 'volume', level: 'debug', format: 'json', write: (line) => lines.push(line) });
-  await using it = await pair({}, { log });
-  await it.client.getVolume({ name: 'x' }, { requestId: 'r9' });
-  const { method, caller, request, code, ms } = JSON.parse(lines[0] ?? '{}');
-  assert.deepEqual(
-    [method, caller, request, code],
-    ['longshore.volume.v1.VolumeService/GetVolume', 'daemon', 'r9', 'OK'],
-  );
-  assert.equal(typeof ms, 'number');
-});
+}

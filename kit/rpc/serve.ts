@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type CompatServiceDefinition,
+  composeServerMiddleware,
   createServer,
   type Server,
   type ServiceImplementation,
@@ -14,8 +15,10 @@ import type { TlsFiles } from '../service.ts';
 import { parseListen, serverCredentials } from './endpoint.ts';
 import { exposeDeadline } from './intercept.ts';
 import { maxMessageBytes } from './limits.ts';
+import { type Adding, createLocalServer } from './local-server.ts';
 import { logService } from './log-level.ts';
 import { contextMiddleware, errorMiddleware, loggingMiddleware } from './middleware.ts';
+import type { Neighbours } from './neighbours.ts';
 import { reflectionServices } from './reflection.ts';
 import { placeSocket } from './socket.ts';
 import { createStopping } from './stopping.ts';
@@ -40,6 +43,8 @@ export interface ServeOptions {
   maxMessage?: number;
   /** File with the FileDescriptorSet that reflection answers from; the one made with proto/gen when left out. */
   descriptors?: string;
+  /** Those of the same process: they reach the unix sockets without them. */
+  neighbours?: Neighbours;
 }
 
 export interface Served {
@@ -55,7 +60,7 @@ export interface Served {
 export interface Service {
   readonly name: string;
   readonly isServing: boolean;
-  addTo(server: Server): void;
+  addTo(server: Adding): void;
 }
 
 /** `serving`: healthy from the first moment, as services are that answer before Init. */
@@ -67,7 +72,7 @@ export function service<D extends TsProtoServiceDefinition>(
   return {
     name: definition.fullName,
     isServing: options.serving ?? false,
-    addTo: (server) => server.add(definition as CompatServiceDefinition & D, implementation),
+    addTo: (server) => server.add(definition, implementation),
   };
 }
 
@@ -84,15 +89,26 @@ export async function serve(options: ServeOptions): Promise<Served> {
   const stopping = createStopping();
   const servers: Server[] = [];
   const takeAway: (() => Promise<void>)[] = [];
+  const takeBack: (() => void)[] = [];
+
+  const maxMessage = options.maxMessage ?? maxMessageBytes;
+  const middleware = composeServerMiddleware(
+    composeServerMiddleware(contextMiddleware(stopping), loggingMiddleware(log)),
+    errorMiddleware(role, log, stopping),
+  );
+  const healthService = service(HealthDefinition, HealthServiceImpl(health));
+  const services = [...options.services, logLevel, healthService];
+  const { neighbours } = options;
+  const local = neighbours && createLocalServer(middleware, maxMessage);
+  if (local) for (const each of services) each.addTo(local);
 
   const listen = async (endpoint: string): Promise<string> => {
-    const server = createServer(serverOptions(options.maxMessage ?? maxMessageBytes))
-      .use(contextMiddleware(stopping))
-      .use(loggingMiddleware(log))
-      .use(errorMiddleware(role, log, stopping));
-    for (const each of options.services) each.addTo(server);
-    logLevel.addTo(server);
-    server.add(HealthDefinition, HealthServiceImpl(health));
+    const server = createServer(serverOptions(maxMessage)).use(middleware);
+    const overTheWire: Adding = {
+      add: (definition, implementation) =>
+        server.add(definition as CompatServiceDefinition & typeof definition, implementation),
+    };
+    for (const each of services) each.addTo(overTheWire);
     for (const each of reflection) server.add(each.definition, each.implementation);
 
     const address = parseListen(endpoint);
@@ -102,6 +118,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
         await placeSocket(address.path, options.group, (path) => server.listen(`unix:${path}`, credentials)),
       );
       servers.push(server);
+      if (local) takeBack.push(neighbours.offer(endpoint, local));
       return endpoint;
     }
     const port = await server.listen(`${address.host}:${address.port}`, credentials);
@@ -110,7 +127,8 @@ export async function serve(options: ServeOptions): Promise<Served> {
   };
 
   const close = async () => {
-    const drained = Promise.all(servers.map((server) => server.shutdown()));
+    for (const withdraw of takeBack) withdraw();
+    const drained = Promise.all([local?.idle(), ...servers.map((server) => server.shutdown())]);
     const within = (ms: number) => Promise.race([drained.then(() => true), delay(ms, false, { ref: false })]);
     try {
       if (await within(streamDrainMs)) return;
@@ -119,6 +137,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
       stopping.abortAll();
       if (await within(farewellMs)) return;
       log.warn('calls in progress are cut');
+      local?.cut();
       for (const server of servers) server.forceShutdown();
     } finally {
       await Promise.all(takeAway.map((away) => away()));

@@ -1,14 +1,10 @@
-import type { Logger } from '../../kit/log.ts';
 import { type Served, serve, service } from '../../kit/rpc/serve.ts';
 import { ContainerServiceDefinition } from '../../proto/gen/longshore/daemon/v1/container.ts';
-import {
-  ControlServiceDefinition,
-  type ControlServiceImplementation,
-} from '../../proto/gen/longshore/daemon/v1/control.ts';
+import { ControlServiceDefinition } from '../../proto/gen/longshore/daemon/v1/control.ts';
 import { EventServiceDefinition } from '../../proto/gen/longshore/daemon/v1/event.ts';
 import { SystemServiceDefinition } from '../../proto/gen/longshore/daemon/v1/system.ts';
-import type { Config } from './config.ts';
 import { type Late, late } from './late.ts';
+import type { Host } from './newdaemon/host.ts';
 
 /** The coordinator's own gRPC server. It answers from the time that the services are started; the engine is put in later. */
 export interface Server {
@@ -20,7 +16,12 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-export async function startServer(config: Config, control: ControlServiceImplementation, log: Logger): Promise<Server> {
+export async function startServer({
+  config,
+  control,
+  log,
+  launcher: { neighbours },
+}: Pick<Host, 'config' | 'control' | 'log' | 'launcher'>): Promise<Server> {
   const containers = late(ContainerServiceDefinition);
   const events = late(EventServiceDefinition);
   const system = late(SystemServiceDefinition);
@@ -29,6 +30,7 @@ export async function startServer(config: Config, control: ControlServiceImpleme
     log,
     listen: [`unix://${config.execRoot}/daemon.sock`],
     ...(config.group !== undefined && { group: config.group }),
+    ...(neighbours !== undefined && { neighbours }),
     services: [
       service(ControlServiceDefinition, control, { serving: true }),
       service(ContainerServiceDefinition, containers.implementation),

@@ -1,6 +1,7 @@
 import { isServiceError } from '../../kit/errors.ts';
 import type { Logger } from '../../kit/log.ts';
 import { dial } from '../../kit/rpc/dial.ts';
+import type { Neighbours } from '../../kit/rpc/neighbours.ts';
 import type { TlsFiles } from '../../kit/service.ts';
 import { type ApplyLayerRequest, LayerServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/layer.ts';
 import type { ContentStore } from './content.ts';
@@ -14,6 +15,7 @@ export interface GraphdriverOptions {
   content: ContentStore;
   log: Logger;
   tls?: TlsFiles;
+  neighbours?: Neighbours | undefined;
 }
 
 /** Marks the layers that are ours to remove. */
@@ -21,8 +23,8 @@ const ours = { 'longshore.owner': 'graph' };
 
 /** Layers over graphdriver's contract. */
 export function dialLayers(options: GraphdriverOptions): Layers {
-  const { endpoint, content, sharesDataRoot, log, tls } = options;
-  const channel = dial(endpoint, { role: 'graph', log, ...(tls !== undefined && { tls }) });
+  const { endpoint, content, sharesDataRoot, log, tls, neighbours } = options;
+  const channel = dial(endpoint, { role: 'graph', log, neighbours, ...(tls !== undefined && { tls }) });
   const client = channel.client(LayerServiceDefinition);
 
   return {

@@ -32,7 +32,14 @@ export async function start(config: ServiceConfig): Promise<Running> {
       ground,
       dataRoot,
       dialLayers: (endpoint, sharesDataRoot) =>
-        dialLayers({ endpoint, sharesDataRoot, content, log, ...(tls !== undefined && { tls }) }),
+        dialLayers({
+          endpoint,
+          sharesDataRoot,
+          content,
+          log,
+          neighbours: config.neighbours,
+          ...(tls !== undefined && { tls }),
+        }),
       onChange(isOpen) {
         served?.setServing(ImageServiceDefinition, isOpen);
         served?.setServing(EventServiceDefinition, isOpen);

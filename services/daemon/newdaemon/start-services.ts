@@ -13,7 +13,7 @@ export const startServices = (host: Host): Step<Services> => ({
   name: 'start services',
   async run(step) {
     const { config, log } = host;
-    const server = await startServer(config, host.control, log);
+    const server = await startServer(host);
     step.defer(() => server.stop());
     const set = superviseAll(config, host.launcher, log);
     step.defer(() => stopServices(set));

@@ -1,4 +1,5 @@
 import type { Role } from '../../../kit/roles.ts';
+import type { Neighbours } from '../../../kit/rpc/neighbours.ts';
 
 /** A service that was started or adopted by this coordinator. */
 export interface Launched {
@@ -14,6 +15,8 @@ export interface Launched {
 
 /** How services come to life: as processes of their own, or in this one. */
 export interface Launcher {
+  /** What it starts in this process. */
+  readonly neighbours?: Neighbours;
   /** Takes over a living service of this version that an earlier coordinator left; ends one that does not fit. */
   adopt(role: Role): Promise<Launched | undefined>;
   start(role: Role): Promise<Launched>;

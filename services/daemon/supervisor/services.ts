@@ -49,7 +49,7 @@ const elsewhereTimeoutMs = 5_000;
 /** Starts or adopts a service and keeps it alive; one with an endpoint of its own is dialled only. */
 export function superviseService(role: Started, config: Config, launcher: Launcher, log: Logger): Service {
   const endpoint = endpointOf(config, role);
-  const channel = dial(endpoint, { role: 'daemon', log });
+  const channel = dial(endpoint, { role: 'daemon', log, neighbours: launcher.neighbours });
   const stopping = new AbortController();
   const inits: (() => Promise<void>)[] = [];
   let launched: Launched | undefined;
