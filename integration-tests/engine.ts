@@ -9,6 +9,12 @@ import { type MachineState, machineState, processes } from './machine.ts';
 
 export const longshore = resolve(import.meta.dirname, '..', 'bin', 'longshore');
 
+/** `--embedded` for the same tests on seven in one process. */
+const furtherFlags = process.env.LONGSHORE_TEST_FLAGS?.split(' ') ?? [];
+
+/** To skip what kills one of the seven, or looks at it. */
+export const inOneProcess: string | false = furtherFlags.includes('--embedded') && 'the seven are one process here';
+
 export interface Answer {
   code: number;
   stdout: string;
@@ -66,6 +72,7 @@ export async function placeEngine(options: EngineOptions = {}): Promise<Engine> 
   const flags = [
     ...['--data-root', dataRoot, '--exec-root', execRoot, '--bridge-name', bridge, '--bip', `${subnet}.1/24`],
     ...(options.flags ?? []),
+    ...furtherFlags,
   ];
   let output = '';
   let launcher: ChildProcess | undefined;

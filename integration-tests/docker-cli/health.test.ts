@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, afterEach, before, test } from 'node:test';
-import { bootEngine, type Engine, until } from '../engine.ts';
+import { bootEngine, type Engine, inOneProcess, until } from '../engine.ts';
 import { busyboxTar, importBusybox } from '../images.ts';
 import { nothing, processes } from '../machine.ts';
 
@@ -168,7 +168,9 @@ test('a container stays healthy over a restart of the engine, and is probed on',
   await turns('web', 'unhealthy');
 });
 
-test('after the exec driver was killed probing goes on, and no probe is left over', async () => {
+test('after the exec driver was killed probing goes on, and no probe is left over', {
+  skip: inOneProcess,
+}, async () => {
   const check = [
     '--health-cmd',
     'test -f /slow && sleep 7657; true',
