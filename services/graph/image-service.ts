@@ -38,16 +38,30 @@ export function imageService(current: () => Graph): ImageServiceImplementation {
     },
 
     acquireImage: (request) =>
-      once(current(), AcquireImageRequest, AcquireImageResponse, request, (graph) => {
-        const { image, isNew } = acquireImage(graph, request.reference, request.holder);
-        return { response: { outcome: done(isNew), image: imageMessage(viewOf(graph, image)) } };
-      }),
+      once(
+        current(),
+        AcquireImageRequest,
+        AcquireImageResponse,
+        request,
+        (graph) => {
+          const { image, isNew } = acquireImage(graph, request.reference, request.holder);
+          return { response: { outcome: done(isNew), image: imageMessage(viewOf(graph, image)) } };
+        },
+        holdingSurvives,
+      ),
 
     releaseImage: (request) =>
-      once(current(), ReleaseImageRequest, ReleaseImageResponse, request, (graph) => {
-        const wasHeld = releaseImage(graph, request.id, request.holder);
-        return { response: { outcome: wasHeld ? Outcome.OUTCOME_DONE : Outcome.OUTCOME_ABSENT } };
-      }),
+      once(
+        current(),
+        ReleaseImageRequest,
+        ReleaseImageResponse,
+        request,
+        (graph) => {
+          const wasHeld = releaseImage(graph, request.id, request.holder);
+          return { response: { outcome: wasHeld ? Outcome.OUTCOME_DONE : Outcome.OUTCOME_ABSENT } };
+        },
+        holdingSurvives,
+      ),
 
     reconcileHolders: (request) =>
       once(current(), ReconcileHoldersRequest, ReconcileHoldersResponse, request, (graph) => ({
@@ -97,6 +111,9 @@ export function imageService(current: () => Graph): ImageServiceImplementation {
   };
 }
 
+/** The coordinator's containers say who holds what, and it tells that at each start: ReconcileHolders. */
+const holdingSurvives = 'kill';
+
 /** A mutation: one transaction with its outcome, then its events, then what it left behind. */
 async function once<Request, Response>(
   graph: Graph,
@@ -104,11 +121,13 @@ async function once<Request, Response>(
   responses: { encode(message: Response): { finish(): Uint8Array }; decode(bytes: Uint8Array): Response },
   request: Request,
   work: (graph: Graph) => { response: Response; unused?: readonly string[] },
+  survives: 'power cut' | 'kill' = 'power cut',
 ): Promise<Response> {
   const { records, events, garbage } = graph;
   const mutation = {
     records,
     call: currentCall(),
+    survives,
     request: requests.encode(request).finish(),
     encode: (response: Response) => responses.encode(response).finish(),
     decode: (bytes: Uint8Array) => responses.decode(bytes),

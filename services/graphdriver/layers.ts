@@ -231,13 +231,14 @@ export function createLayers(options: LayersOptions): Layers {
 
     remove: (layer, holder, settle) =>
       queue.run(layer, async () => {
-        if (layerRecords.find(layer) === undefined) return settle('absent');
+        const record = layerRecords.find(layer);
+        if (record === undefined) return settle('absent');
         refuseInUse(layer, holder);
         if (layerRecords.holders(layer).length > 0) driver.unmount(layer);
         const reply = settle('done', () => layerRecords.remove(layer));
         // From here on it is a layer without a record: if we die now, the next start takes it away. On the disk first, or a
-        // power cut would leave a record whose files are gone.
-        await records.synced();
+        // power cut would leave a record whose files are gone; which harms no writable layer, since its owner removes it again.
+        if (!record.isWritable) await records.synced();
         driver.remove(layer);
         sweep.soon();
         return reply;

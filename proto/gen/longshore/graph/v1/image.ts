@@ -2751,7 +2751,10 @@ export const ImageServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 402408: [Buffer.from([1]) as Buffer] } },
     },
-    /** GetImage, and in the same transaction records that `holder` uses it. ALREADY when it did. */
+    /**
+     * GetImage, and in the same transaction records that `holder` uses it. ALREADY when it did. After a power cut it may be
+     * forgotten, as ReleaseImage may: who holds images reconciles at its start.
+     */
     acquireImage: {
       name: "AcquireImage",
       requestType: AcquireImageRequest as typeof AcquireImageRequest,
@@ -2836,7 +2839,10 @@ export const ImageServiceDefinition = {
 export interface ImageServiceImplementation<CallContextExt = {}> {
   /** Finds an image. NOT_FOUND, IMAGE_NOT_FOUND; INVALID_ARGUMENT, BAD_REFERENCE or AMBIGUOUS_ID. */
   getImage(request: GetImageRequest, context: CallContext & CallContextExt): Promise<DeepPartial<GetImageResponse>>;
-  /** GetImage, and in the same transaction records that `holder` uses it. ALREADY when it did. */
+  /**
+   * GetImage, and in the same transaction records that `holder` uses it. ALREADY when it did. After a power cut it may be
+   * forgotten, as ReleaseImage may: who holds images reconciles at its start.
+   */
   acquireImage(
     request: AcquireImageRequest,
     context: CallContext & CallContextExt,
@@ -2885,7 +2891,10 @@ export interface ImageServiceImplementation<CallContextExt = {}> {
 export interface ImageServiceClient<CallOptionsExt = {}> {
   /** Finds an image. NOT_FOUND, IMAGE_NOT_FOUND; INVALID_ARGUMENT, BAD_REFERENCE or AMBIGUOUS_ID. */
   getImage(request: DeepPartial<GetImageRequest>, options?: CallOptions & CallOptionsExt): Promise<GetImageResponse>;
-  /** GetImage, and in the same transaction records that `holder` uses it. ALREADY when it did. */
+  /**
+   * GetImage, and in the same transaction records that `holder` uses it. ALREADY when it did. After a power cut it may be
+   * forgotten, as ReleaseImage may: who holds images reconciles at its start.
+   */
   acquireImage(
     request: DeepPartial<AcquireImageRequest>,
     options?: CallOptions & CallOptionsExt,

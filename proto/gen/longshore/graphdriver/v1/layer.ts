@@ -2046,7 +2046,7 @@ export const LayerServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
-    /** Removes a layer and its files. */
+    /** Removes a layer and its files. After a power cut a writable one may be there again, empty: its owner removes it anew. */
     removeLayer: {
       name: "RemoveLayer",
       requestType: RemoveLayerRequest as typeof RemoveLayerRequest,
@@ -2123,7 +2123,7 @@ export interface LayerServiceImplementation<CallContextExt = {}> {
     request: UnmountLayerRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<UnmountLayerResponse>>;
-  /** Removes a layer and its files. */
+  /** Removes a layer and its files. After a power cut a writable one may be there again, empty: its owner removes it anew. */
   removeLayer(
     request: RemoveLayerRequest,
     context: CallContext & CallContextExt,
@@ -2176,7 +2176,7 @@ export interface LayerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<UnmountLayerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<UnmountLayerResponse>;
-  /** Removes a layer and its files. */
+  /** Removes a layer and its files. After a power cut a writable one may be there again, empty: its owner removes it anew. */
   removeLayer(
     request: DeepPartial<RemoveLayerRequest>,
     options?: CallOptions & CallOptionsExt,
