@@ -37,8 +37,9 @@ export function containerService(
       );
     };
 
+  const create = once(messages.CreateContainerRequest, messages.CreateContainerResponse, containers.create);
   return {
-    createContainer: once(messages.CreateContainerRequest, messages.CreateContainerResponse, containers.create),
+    createContainer: (request) => containers.answering(request, () => create(request)),
     startContainer: once(messages.StartContainerRequest, messages.StartContainerResponse, containers.start, 'kill'),
     stopContainer: once(messages.StopContainerRequest, messages.StopContainerResponse, containers.stop, 'kill'),
     restartContainer: once(

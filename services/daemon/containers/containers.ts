@@ -35,7 +35,7 @@ import type {
 import type { Engine } from '../daemon.ts';
 import type { Events } from '../events/events.ts';
 import { createContainer } from './create.ts';
-import { openCreations } from './creations.ts';
+import { type Creations, openCreations } from './creations.ts';
 import { watchExecs } from './exec-watch.ts';
 import { type Clock, systemClock } from './health/clock.ts';
 import { openHealthMonitors } from './health/monitors.ts';
@@ -69,6 +69,8 @@ export type Verb<Request, Response> = (
 /** All containers of the engine, and what can be done with them. */
 export interface Containers {
   create: Verb<CreateContainerRequest, CreateContainerResponse>;
+  /** Goes around a create as a client asks for it, its outcome and the sync of that included: then the answer is given. */
+  answering: Creations['answering'];
   start: Verb<StartContainerRequest, StartContainerResponse>;
   stop: Verb<StopContainerRequest, StopContainerResponse>;
   restart: Verb<RestartContainerRequest, RestartContainerResponse>;
@@ -107,16 +109,17 @@ export function lifecycleOf(containers: Containers): Lifecycle {
 
 export function openContainers(engine: Engine, events: Pick<Events, 'record'>, clock: Clock = systemClock): Containers {
   const health = openHealthMonitors(() => lifecycle, clock);
+  const repository = openRepository(engine.records, engine.links, { record: events.record, changed: health.follow });
   const lifecycle: Lifecycle = {
     engine,
     log: engine.log,
-    repository: openRepository(engine.records, engine.links, { record: events.record, changed: health.follow }),
+    repository,
     queue: createKeyedQueue(),
     waits: createWaits(),
     health,
     now: createClock(),
     reservedNames: new Map(),
-    creations: openCreations((name) => lifecycle.repository.byName(name)?.id),
+    creations: openCreations(repository, engine.log),
     held: new Map(),
     earlyExits: new Map(),
     heldExits: undefined,
@@ -132,6 +135,7 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>, c
 
   const containers: Containers = {
     create: (request, commit) => createContainer(lifecycle, request, commit),
+    answering: lifecycle.creations.answering,
     start: ({ container }, commit) => startContainer(lifecycle, container, commit),
     stop: (request, commit) => stopContainer(lifecycle, request, commit),
     restart: (request, commit) => restartContainer(lifecycle, request, commit),

@@ -10,6 +10,7 @@ import { errors } from '../errors.ts';
 import { logConfigOf } from '../logging/log-config.ts';
 import { acquire } from './acquire.ts';
 import { containerEvent } from './container-event.ts';
+import type { Before } from './creations.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { parseLink } from './linked.ts';
 import { planMounts } from './mount-plan.ts';
@@ -33,13 +34,15 @@ export function createContainer(
   if (!/^[0-9a-f]{64}$/.test(id)) {
     throw errors.badConfig({ field: 'id', problem: `a container id is 64 hex digits, not "${id}"` });
   }
-  const make = () => lifecycle.queue.run(id, () => create(lifecycle, request, commit));
-  return lifecycle.creations.run(request, make);
+  return lifecycle.creations.run(request, (before) =>
+    lifecycle.queue.run(id, () => create(lifecycle, request, before, commit)),
+  );
 }
 
 async function create(
   lifecycle: Lifecycle,
   request: CreateContainerRequest,
+  { unanswered, made }: Before,
   commit: Settle,
 ): Promise<CreateContainerResponse> {
   const { id, endpoints, platform } = request;
@@ -56,9 +59,10 @@ async function create(
   const asked = withIds(lifecycle, request.hostConfig ?? HostConfig.create());
   if (config.image === '') throw errors.badConfig({ field: 'config.image', problem: 'no image specified' });
   checkConfig(config, asked, engine.facts);
-  requireSpace(engine.facts.dataRoot);
   const { resources, warnings } = checkResources(asked, engine.facts.host);
   warnings.push(...networkWarnings(asked, engine.facts.host));
+  if (made !== undefined) return { outcome: Outcome.OUTCOME_ALREADY, id: made.id, name: made.name, warnings };
+  requireSpace(engine.facts.dataRoot);
   const { defaults } = engine.facts;
   const runtime = asked.runtime || defaults.runtime;
   const host = { ...asked, runtime, resources, logConfig: logConfigOf(asked, defaults) };
@@ -69,12 +73,8 @@ async function create(
   const { name } = reserved;
   await using undo = new AsyncDisposableStack();
   const acquired = await acquire(lifecycle, { id, config, host, platform }, planned, undo);
-  const record = newRecord(
-    { id, name, requestHash, config, host, endpoints, platform },
-    acquired,
-    engine.facts,
-    lifecycle.now(),
-  );
+  const parts = { id, name, requestHash, unanswered, config, host, endpoints, platform };
+  const record = newRecord(parts, acquired, engine.facts, lifecycle.now());
   const outcome = settle(lifecycle, record, links, commit({ outcome: Outcome.OUTCOME_DONE, id, name, warnings }));
   undo.move();
   return outcome;

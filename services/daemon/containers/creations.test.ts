@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { withCall } from '../../../kit/rpc/call.ts';
 import { Outcome } from '../../../proto/gen/longshore/contract/v1/outcome.ts';
 import {
   type CreateContainerRequest,
   CreateContainerResponse,
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
-import { call, contextOf, createRequest, newId, recordOf, startEngine, type TestEngine } from '../testing/engine.ts';
+import {
+  call,
+  contextOf,
+  createRequest,
+  newId,
+  recordOf,
+  startEngine,
+  type TestEngine,
+  until,
+} from '../testing/engine.ts';
 import { unavailable } from '../testing/world.ts';
 
 /** A create by a client that can go away. */
@@ -89,4 +98,113 @@ test('when the first fails after all, who asks again has a container made', asyn
   await first.answer.catch(() => undefined);
   assert.equal((await second.answer).name, 'web');
   assert.equal(engine.containers.records().length, 1);
+});
+
+/** Commits reach the disk when they are let; nobody is answered before. */
+function unsynced(t: TestContext, engine: TestEngine): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  t.mock.method(engine.engine.records, 'synced', () => promise);
+  return resolve;
+}
+
+const isMade = (engine: TestEngine) => until(() => engine.containers.records().length === 1, 'it is made');
+const isTold = (engine: TestEngine) =>
+  until(() => engine.containers.records().every(({ unanswered }) => unanswered === undefined), 'it is told');
+
+test('who went away while the record came to the disk has not been told either', async (t) => {
+  const engine = await startEngine(t);
+  const sync = unsynced(t, engine);
+  const first = asked(engine, request('web'));
+  await isMade(engine);
+  await assert.rejects(asked(engine, request('web')).answer, { reason: 'NAME_IN_USE' });
+  first.goAway();
+  sync();
+  const { id } = await first.answer;
+  assert.equal((await asked(engine, request('web')).answer).id, id);
+});
+
+test('the engine dies between the record and the answer: the next one gives the container to who asks again, once', async (t) => {
+  const dying = await startEngine(t);
+  unsynced(t, dying);
+  asked(dying, request('web'));
+  await isMade(dying);
+  const engine = await dying.crash();
+  const [made] = engine.containers.records();
+  await assert.rejects(asked(engine, request('web', 'other')).answer, { reason: 'NAME_IN_USE' });
+  const [one, other] = await Promise.allSettled([
+    asked(engine, request('web')).answer,
+    asked(engine, request('web')).answer,
+  ]);
+  assert.equal(one.status, 'fulfilled');
+  assert.deepEqual([one.value.outcome, one.value.id], [Outcome.OUTCOME_ALREADY, made?.id]);
+  assert.equal(other.status, 'rejected');
+  await isTold(engine);
+  const next = await engine.crash();
+  await assert.rejects(asked(next, request('web')).answer, { reason: 'NAME_IN_USE' });
+  assert.equal(next.containers.records().length, 1);
+});
+
+test('the engine dies after a client gave up: each further one that gives up too leaves it to the next', async (t) => {
+  let engine = await startEngine(t);
+  const first = asked(engine, request('web'));
+  first.goAway();
+  const { id } = await first.answer;
+  engine = await engine.crash();
+  const second = asked(engine, request('web'));
+  second.goAway();
+  await second.answer;
+  engine = await engine.crash();
+  assert.equal((await asked(engine, request('web')).answer).id, id);
+});
+
+test('a create that was answered is a conflict for the next engine too; no sync of its own says so', async (t) => {
+  const engine = await startEngine(t);
+  const { mock } = t.mock.method(engine.engine.records, 'synced');
+  await asked(engine, request('web')).answer;
+  await isTold(engine);
+  assert.equal(mock.callCount(), 1);
+  const next = await engine.crash();
+  await assert.rejects(asked(next, request('web')).answer, { reason: 'NAME_IN_USE' });
+});
+
+test('so is one whose answer came by a repeat of its request id', async (t) => {
+  const dying = await startEngine(t);
+  unsynced(t, dying);
+  const wanted = request('web');
+  const requestId = newId();
+  call(dying, 'createContainer', wanted, requestId);
+  await isMade(dying);
+  const engine = await dying.crash();
+  await call(engine, 'createContainer', wanted, requestId);
+  await isTold(engine);
+  await assert.rejects(asked(engine, request('web')).answer, { reason: 'NAME_IN_USE' });
+});
+
+test('who has changed a container knows it', async (t) => {
+  const engine = await startEngine(t);
+  const first = asked(engine, request('web'));
+  first.goAway();
+  await first.answer;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  engine.world.disturb = (called) => (called === 'execdriver.startContainer' ? promise : undefined);
+  const started = call(engine, 'startContainer', { container: 'web' });
+  await until(() => engine.containers.records()[0]?.status === 'starting', 'it starts');
+  await assert.rejects(asked(engine, request('web')).answer, { reason: 'NAME_IN_USE' });
+  resolve();
+  await started;
+  const next = await engine.crash();
+  await assert.rejects(asked(next, request('web')).answer, { reason: 'NAME_IN_USE' });
+});
+
+test('after ten minutes a name is in use, whoever was told', async (t) => {
+  const engine = await startEngine(t);
+  for (const name of ['web', 'db']) {
+    const first = asked(engine, request(name));
+    first.goAway();
+    await first.answer;
+  }
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 9 * 60_000 });
+  assert.equal((await asked(engine, request('web')).answer).outcome, Outcome.OUTCOME_ALREADY);
+  t.mock.timers.tick(61_000);
+  await assert.rejects(asked(engine, request('db')).answer, { reason: 'NAME_IN_USE' });
 });

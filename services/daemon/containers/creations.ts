@@ -1,87 +1,119 @@
+import { createHash } from 'node:crypto';
+import { messageOf } from '../../../kit/errors.ts';
+import type { Logger } from '../../../kit/log.ts';
 import { type Call, currentCall } from '../../../kit/rpc/call.ts';
-import { Outcome } from '../../../proto/gen/longshore/contract/v1/outcome.ts';
 import {
   CreateContainerRequest,
   type CreateContainerResponse,
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
+import type { ContainerRecord } from './record.ts';
+import type { Repository } from './repository.ts';
 
 /**
- * Creates under a name whose callers went away before the answer, as clients do that give up after a while: asked again,
- * by whoever asks for the same, they give the container that was made for nobody, and not "the name is in use".
+ * Creates under a name whose callers never got the answer, because they gave up after a while or because the engine died:
+ * asked again, by whoever asks for the same, they give the container that was made for nobody, and not "the name is in use".
+ *
+ * A record is written as *unanswered*, and that is taken back when its creator has been told, or by any other write of the
+ * record: who has a container changed knows it.
  */
 export interface Creations {
-  run(
+  run(request: CreateContainerRequest, create: Create): Promise<CreateContainerResponse>;
+  /** Goes around all of a create that comes before its answer: once `work` is over, that is given. */
+  answering(
     request: CreateContainerRequest,
-    create: () => Promise<CreateContainerResponse>,
+    work: () => Promise<CreateContainerResponse>,
   ): Promise<CreateContainerResponse>;
 }
 
+type Create = (before: Before) => Promise<CreateContainerResponse>;
+
+/** What a create goes by besides its request. */
+export interface Before {
+  /** For the new record. */
+  unanswered?: string | undefined;
+  /** By the same request, for nobody. */
+  made?: ContainerRecord | undefined;
+}
+
+/** One that is under way or whose answer is. */
 interface Creation {
-  request: CreateContainerRequest;
+  likeness: string;
   call: Call | undefined;
   outcome: Promise<CreateContainerResponse>;
-  /** Once it is over. */
-  made?: { id: string; atMs: number };
 }
 
 /** As long as an outcome can be asked for by its request id. */
 const keptMs = 10 * 60_000;
 
-/** `holderOf` gives the id of the container that has a name. */
-export function openCreations(holderOf: (name: string) => string | undefined): Creations {
-  const byName = new Map<string, Creation>();
+export function openCreations(repository: Repository, log: Logger): Creations {
+  const underWay = new Map<string, Creation>();
 
-  /** What the same request has begun or made for a caller who never got the answer. */
-  function unanswered(request: CreateContainerRequest): Creation | undefined {
-    const creation = byName.get(request.name);
-    if (creation === undefined || creation.call?.signal.aborted !== true) return undefined;
-    return isSame(creation.request, request) ? creation : undefined;
+  function madeForNobody(name: string, likeness: string): ContainerRecord | undefined {
+    const record = repository.byName(name);
+    if (record?.unanswered !== likeness) return undefined;
+    return Date.now() - Number(record.createdAtNs / 1_000_000n) > keptMs ? undefined : record;
   }
 
-  async function madeBefore(request: CreateContainerRequest): Promise<CreateContainerResponse | undefined> {
-    const made = await unanswered(request)?.outcome.catch(() => undefined);
-    const isThere = made !== undefined && holderOf(request.name) === made.id;
-    return isThere ? { ...made, outcome: Outcome.OUTCOME_ALREADY } : undefined;
-  }
-
-  function forgetOld(): void {
-    for (const [name, { made }] of byName) {
-      if (made !== undefined && (holderOf(name) !== made.id || Date.now() - made.atMs > keptMs)) byName.delete(name);
-    }
-  }
-
-  async function run(
-    request: CreateContainerRequest,
-    create: () => Promise<CreateContainerResponse>,
-  ): Promise<CreateContainerResponse> {
-    const { name } = request;
-    // Where another's is under way or made, this one fails and leaves it be.
-    const isNext = !byName.has(name) || unanswered(request) !== undefined;
-    const outcome = madeBefore(request).then((made) => made ?? create());
-    const creation: Creation = { request, call: currentCall(), outcome };
-    if (isNext) byName.set(name, creation);
+  /** In memory at once, and on disk without a sync: a power cut may bring the mark back, as a death before this leaves it. */
+  function told(id: string): void {
+    const record = repository.get(id);
+    if (record?.unanswered === undefined) return;
     try {
-      const response = await outcome;
-      creation.made = { id: response.id, atMs: Date.now() };
-      return response;
-    } finally {
-      const isWanted = creation.made !== undefined && creation.call?.signal.aborted === true;
-      if (byName.get(name) === creation && !isWanted) byName.delete(name);
+      repository.apply({ put: [record] });
+    } catch (error) {
+      log.warn({ container: id, problem: messageOf(error) }, 'not recorded that the creator of a container was told');
     }
   }
 
   return {
     run(request, create) {
-      if (request.name === '') return create();
-      forgetOld();
-      return run(request, create);
+      const name = plain(request.name);
+      if (name === '') return create({});
+      const likeness = likenessOf(request);
+      const before = underWay.get(name);
+      const isAskedAgain = before !== undefined && hasLeft(before.call) && before.likeness === likeness;
+      // Where another's is under way, this one fails and leaves it be.
+      if (before !== undefined && !isAskedAgain) return create({ unanswered: likeness });
+      const now = () => create({ unanswered: likeness, made: madeForNobody(name, likeness) });
+      const outcome = before === undefined ? now() : before.outcome.then(now, now);
+      underWay.set(name, { likeness, call: currentCall(), outcome });
+      return outcome;
+    },
+
+    async answering(request, work) {
+      const name = plain(request.name);
+      const call = currentCall();
+      const forget = () => {
+        if (underWay.get(name)?.call === call) underWay.delete(name);
+      };
+      try {
+        const response = await work();
+        // Behind the answer, which leaves in this turn of the event loop: taken back before it, the mark would be missing
+        // after a death in between, and the name in use. So a death right after the answer leaves it, and the same create,
+        // were it asked for next, is given this container where Docker has a conflict. That window is this one turn.
+        setImmediate(() => {
+          forget();
+          if (!hasLeft(call)) told(response.id);
+        });
+        return response;
+      } catch (error) {
+        forget();
+        throw error;
+      }
     },
   };
 }
 
-/** All but the id, which a client without request ids does not choose. */
-function isSame(one: CreateContainerRequest, other: CreateContainerRequest): boolean {
-  const bytes = (request: CreateContainerRequest) =>
-    Buffer.from(CreateContainerRequest.encode({ ...request, id: '' }).finish());
-  return bytes(one).equals(bytes(other));
+function hasLeft(call: Call | undefined): boolean {
+  return call?.signal.aborted === true;
+}
+
+function plain(name: string): string {
+  return name.replace(/^\//, '');
+}
+
+/** The same for requests that differ in the id alone, which a client without request ids does not choose. */
+function likenessOf(request: CreateContainerRequest): string {
+  const bytes = CreateContainerRequest.encode({ ...request, id: '' }).finish();
+  return createHash('sha256').update(bytes).digest('hex');
 }

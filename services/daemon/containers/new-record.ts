@@ -10,6 +10,7 @@ export interface Asked {
   id: string;
   name: string;
   requestHash: string;
+  unanswered?: string | undefined;
   config: ContainerConfig;
   host: HostConfig;
   endpoints: { [network: string]: EndpointConfig };
@@ -36,6 +37,7 @@ export function newRecord(asked: Asked, acquired: Acquired, facts: EngineFacts, 
     startedAtNs: 0n,
     finishedAtNs: 0n,
     requestHash: asked.requestHash,
+    unanswered: asked.unanswered,
     imageId: image.id,
     layerDriver: facts.graphdriver.driver,
     args: [...(merged.entrypoint?.values ?? []), ...(merged.cmd?.values ?? [])],

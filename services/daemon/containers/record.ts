@@ -56,6 +56,8 @@ export interface Facts {
   readonly finishedAtNs: bigint;
   /** sha256 of the request that made it. */
   readonly requestHash: string;
+  /** As long as nobody has been told that it is there: sha256 of that request without its id. */
+  readonly unanswered?: string | undefined;
   readonly imageId: string;
   readonly layerDriver: string;
   /** The path and what follows it. */

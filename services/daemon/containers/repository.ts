@@ -112,6 +112,8 @@ export function openRepository(
   return repository;
 }
 
+/** Only its first revision can be unanswered: the next is made by who knows the container. */
 function revised(record: ContainerRecord): ContainerRecord {
-  return { ...record, revision: record.revision + 1 };
+  const { revision, unanswered } = record;
+  return { ...record, unanswered: revision === 0 ? unanswered : undefined, revision: revision + 1 };
 }
