@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isServiceError } from '../../kit/errors.ts';
+import { passedOn } from '../../kit/young-garbage.ts';
 import { LogPacking, type ReadLogsRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
 import type { Peers } from '../peers.ts';
 import { BadRequest } from './errors.ts';
@@ -26,6 +27,7 @@ export async function sendLogs(exchange: Exchange, peers: Peers): Promise<void> 
   exchange.stream(streamType(tty, atLeast(exchange.version, '1.42')));
   for (let next = first; !next.done; next = await pieces.next()) {
     if (next.value.length > 0) await exchange.write(next.value);
+    passedOn(next.value.length);
   }
   exchange.end();
 }

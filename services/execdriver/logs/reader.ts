@@ -1,3 +1,4 @@
+import { passedOn } from '../../../kit/young-garbage.ts';
 import { boundOf } from './bounds.ts';
 import type { LogStream } from './format.ts';
 import { type LogLine, unpackLines, unpackRuns } from './lines.ts';
@@ -63,6 +64,7 @@ export async function* readPacked(
     if (block !== 'waiting') packer.add(block);
     const piece = taken();
     if (piece.packed.length > 0 || (block === 'waiting' && !hasWaited)) yield piece;
+    passedOn(piece.packed.length);
     hasWaited ||= block === 'waiting';
     if (packer.isPastUntil) return;
   }

@@ -33,7 +33,11 @@ export interface SourceQuery {
 }
 
 const readAsync = promisify(read);
-const blockSize = 128 * 1024;
+/**
+ * What is packed of a block is less, so that the whole message still fits the power of two that the protobuf writer takes for it.
+ * gRPC queues up to 16 messages; with larger ones those of a slow reader grow old before they are sent: see kit/young-garbage.ts.
+ */
+const blockSize = 64 * 1024;
 
 export async function openSource(directory: string, query: SourceQuery, signal: AbortSignal): Promise<Source> {
   /** By number. Those that have been read are closed. */
