@@ -24,6 +24,7 @@ import { errors } from './errors.ts';
 import { execService } from './exec-service.ts';
 import { openExecEvents } from './execs/events.ts';
 import { Exec } from './execs/exec.ts';
+import { openReadyMonitors } from './execs/ready-monitors.ts';
 import { execRecords } from './execs/record.ts';
 import { fileService } from './file-service.ts';
 import { openFilesThreads } from './files/threads.ts';
@@ -32,6 +33,7 @@ import { probeHost } from './host/probe.ts';
 import { openForwarding } from './logs/forward/forwarding.ts';
 import { makePaths } from './paths.ts';
 import { processService } from './process-service.ts';
+import { removeTree } from './remove-tree.ts';
 import { openSealedPrograms } from './runtime/sealed-programs.ts';
 import { type Estate, openSession, type Session } from './session.ts';
 import { readEngineFacts } from './spec/facts.ts';
@@ -49,6 +51,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const events = openEvents(records);
   const execEvents = openExecEvents(records);
   const processes = createProcesses();
+  const readyMonitors = openReadyMonitors(({ record }) => removeTree(paths.execOf(record.id)));
   const estate: Estate = {
     records,
     containerRecords: saved,
@@ -58,6 +61,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     execs: new Map(savedExecs.load().map((record) => [record.id, new Exec(record)])),
     execRecords: savedExecs,
     execEvents,
+    readyMonitors,
     queue: createKeyedQueue(),
     forwarding: openForwarding({ paths, log }),
     paths,
@@ -116,6 +120,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     async stop() {
       sessions.current?.probes.close();
       await served.stop();
+      await readyMonitors.drop();
       sessions.take()?.close();
       estate.forwarding.close();
       for (const container of containers.values()) container.disconnect();

@@ -21,15 +21,14 @@ import { openRemains } from './containers/remains.ts';
 import { adoptExecs } from './execs/adopt.ts';
 import type { ExecEvent } from './execs/events.ts';
 import type { Exec } from './execs/exec.ts';
-import { type Execs, forgetExecs, openExecs, startMonitor } from './execs/execs.ts';
+import { type Execs, forgetExecs, openExecs } from './execs/execs.ts';
 import { forgetProbes, openProbes, type Probes } from './execs/probes.ts';
-import { openReadyMonitors } from './execs/ready-monitors.ts';
+import type { ReadyMonitors } from './execs/ready-monitors.ts';
 import type { ExecRecords } from './execs/record.ts';
 import type { AppArmor } from './host/apparmor.ts';
 import type { Forwarding } from './logs/forward/forwarding.ts';
 import { openRotation } from './logs/rotation.ts';
 import type { Paths } from './paths.ts';
-import { removeTree } from './remove-tree.ts';
 import { openMonitorProgram } from './runtime/conmon.ts';
 import { openRuntimes, type RuntimeChoice } from './runtime/runtimes.ts';
 import type { SealedPrograms } from './runtime/sealed-programs.ts';
@@ -57,6 +56,7 @@ export interface Estate {
   execs: Map<string, Exec>;
   execRecords: ExecRecords;
   execEvents: Sequence<ExecEvent>;
+  readyMonitors: ReadyMonitors;
   queue: KeyedQueue;
   forwarding: Forwarding;
   paths: Paths;
@@ -116,13 +116,8 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     exits.close();
     monitorCgroup.close();
   };
-  const readyMonitors = openReadyMonitors({
-    start: (exec) => startMonitor({ ...estate, runtimes, monitor, monitorCgroup }, exec),
-    clear: (exec) => removeTree(paths.execOf(exec.record.id)),
-  });
   const parts = {
     ...estate,
-    readyMonitors,
     exits,
     remains,
     runtimes,
@@ -136,7 +131,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     defaultUlimits: policy.defaultUlimits,
     idMaps: policy.idMaps,
     onForgotten: (id: string) => {
-      forgetExecs({ ...estate, readyMonitors }, id);
+      forgetExecs(estate, id);
       forgetProbes(paths, id);
     },
   };
@@ -176,7 +171,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     idMaps: policy.idMaps,
     async drain(keep) {
       probes.close();
-      readyMonitors.drop();
+      await estate.readyMonitors.drop();
       // A start that was let in before may still be under way.
       await settled();
       const toEnd = [...containers.values()].filter(({ isLiving, record }) => isLiving && !keep.has(record.id));
@@ -195,7 +190,6 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     },
     close() {
       probes.close();
-      readyMonitors.drop();
       rotation.close();
       close();
     },

@@ -101,7 +101,8 @@ export function openExecs(parts: ExecParts): Execs {
     if (size !== undefined) exec.size = size;
     const told = exec.size ?? spec.size;
     const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
-    const monitor = (await parts.readyMonitors.take(id)) ?? (await startMonitor(parts, exec));
+    const ready = await parts.readyMonitors.take(id).catch(() => undefined);
+    const monitor = ready ?? (await startMonitor(parts, exec));
     writeFileSync(join(directory, 'process.json'), encodeSpec({ ...process, ...consoleSize }), { mode: 0o600 });
     await monitor.attachable;
     const hub = connectHub(attachSocketOf(directory));
@@ -150,7 +151,7 @@ export function openExecs(parts: ExecParts): Execs {
       });
       save(exec, {}, 'created');
       execs.set(id, exec);
-      parts.readyMonitors.prepare(exec);
+      parts.readyMonitors.prepare(exec, () => startMonitor(parts, exec));
       return 'done';
     },
 
@@ -183,7 +184,7 @@ export function openExecs(parts: ExecParts): Execs {
 }
 
 /** The monitor of an exec, in a directory that is there from now on. UNKNOWN_RUNTIME, MONITOR_FAILED. */
-export async function startMonitor(
+async function startMonitor(
   parts: Pick<ExecParts, 'containers' | 'runtimes' | 'monitor' | 'monitorCgroup' | 'paths' | 'log'>,
   exec: Exec,
 ): Promise<ExecMonitor> {
@@ -210,7 +211,7 @@ function codeOf(failure: unknown): number {
 
 /** What a container's execs were, once it is removed or started again. */
 export function forgetExecs(parts: ExecStore & Pick<ExecParts, 'paths' | 'readyMonitors'>, containerId: string): void {
-  parts.readyMonitors.drop(containerId);
+  void parts.readyMonitors.drop(containerId);
   for (const exec of [...parts.execs.values()]) {
     if (exec.record.containerId !== containerId) continue;
     removeTree(parts.paths.execOf(exec.record.id));

@@ -8,26 +8,20 @@ const most = 16;
 
 /** The monitors of execs that were made a moment ago, waiting for the start. */
 export interface ReadyMonitors {
-  /** Starts one for an exec, soon. */
-  prepare(exec: Exec): void;
+  /** Lets `start` start one for an exec, soon. */
+  prepare(exec: Exec, start: () => Promise<ExecMonitor>): void;
   /** The one that waits for this exec, if there is one: the caller's from now on. Waits for one that has been given up to go. */
   take(execId: string): Promise<ExecMonitor | undefined>;
-  /** Gives up those of a container's execs; all of them when it is left out. */
-  drop(containerId?: string): void;
-}
-
-export interface ReadyMonitorParts {
-  start(exec: Exec): Promise<ExecMonitor>;
-  /** Takes away what it had on the disk. */
-  clear(exec: Exec): void;
+  /** Gives up those of a container's execs, of all when it is left out; resolves when they are gone. */
+  drop(containerId?: string): Promise<void>;
 }
 
 /**
  * A monitor takes some milliseconds until it can be attached to, just those in which a client learns that its exec is made and
  * asks for the start. One that nobody takes, or that is left alone when we die, finds its start pipe closed, goes on, and runs
- * nothing: the file that says what is to run is written at the start.
+ * nothing: the file that says what is to run is written at the start. `clear` takes away what it had on the disk.
  */
-export function openReadyMonitors({ start, clear }: ReadyMonitorParts): ReadyMonitors {
+export function openReadyMonitors(clear: (exec: Exec) => void): ReadyMonitors {
   const waiting = new Map<string, { exec: Exec; monitor: Promise<ExecMonitor>; timer: NodeJS.Timeout }>();
   const going = new Map<string, Promise<void>>();
 
@@ -46,35 +40,39 @@ export function openReadyMonitors({ start, clear }: ReadyMonitorParts): ReadyMon
         abandon();
         return exited;
       })
-      .then(() => clear(exec))
       .catch(() => {})
+      .then(() => clear(exec))
       .finally(() => going.delete(id));
     going.set(id, gone);
   };
 
   return {
-    prepare(exec) {
+    prepare(exec, start) {
       const { id } = exec.record;
       // After the answer, which is what the client waits for.
       setImmediate(() => {
         if (exec.record.state !== 'created' || waiting.size >= most) return;
-        const monitor = start(exec);
-        monitor.catch(() => {});
+        const monitor = start();
         waiting.set(id, { exec, monitor, timer: setTimeout(() => giveUp(exec), patienceMs).unref() });
+        // Somebody may end it, or it never began: the start itself shows what is wrong.
+        const over = () => {
+          if (waiting.get(id)?.monitor === monitor) giveUp(exec);
+        };
+        monitor.then(({ exited }) => exited).then(over, over);
       });
     },
 
     async take(id) {
       const monitor = takeOut(id);
       await going.get(id);
-      // The start itself shows what is wrong.
-      return monitor?.catch(() => undefined);
+      return monitor;
     },
 
-    drop(containerId) {
+    async drop(containerId) {
       for (const { exec } of [...waiting.values()]) {
         if (containerId === undefined || exec.record.containerId === containerId) giveUp(exec);
       }
+      await Promise.all(going.values());
     },
   };
 }

@@ -21,16 +21,21 @@ export async function until(isSo: () => boolean | Promise<boolean>, limitMs = 10
   }
 }
 
-/** Whether a process of this host has the words on its command line, where they are apart by NUL. */
-export function someRuns(words: string): boolean {
-  return readdirSync('/proc').some((name) => {
+/** Pids of the processes of this host that have the words on their command line, where they are apart by NUL. */
+export function processesWith(words: string): number[] {
+  const has = (name: string) => {
     try {
       return /^\d+$/.test(name) && readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(words);
     } catch {
       // Gone between the listing and now.
       return false;
     }
-  });
+  };
+  return readdirSync('/proc').filter(has).map(Number);
+}
+
+export function someRuns(words: string): boolean {
+  return processesWith(words).length > 0;
 }
 
 /** Resolves when no process of this host has the words on its command line any more. */
