@@ -1,5 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from './collect-garbage.ts';
 
 /** Nobody has asked anything of the process for this long: between two commands of a person it stays warm. */
 const idleAfterMs = 15_000;
@@ -17,16 +16,7 @@ export function worked(): void {
 }
 
 function rest(): void {
-  collectGarbage();
+  collectGarbage('last-resort');
   // Loaded when it is first needed; not every service calls the kernel.
   import('./linux/memory.ts').then(({ trimHeap }) => trimHeap()).catch(() => {});
 }
-
-let collectGarbage = (): void => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as (options: object) => void;
-  setFlagsFromString('--no-expose-gc');
-  // As V8 does when a heap is about to overflow: caches and code that has not run for long go too, a MiB a process.
-  collectGarbage = () => collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
-  collectGarbage();
-};

@@ -1,5 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { collectGarbage } from './collect-garbage.ts';
 
 /**
  * Bytes between two collections. What is made of each on its way through gRPC is five times as much, and that has to stay well
@@ -20,13 +19,5 @@ export function passedOn(bytes: number): void {
   passed += bytes;
   if (passed < collectionInterval) return;
   passed = 0;
-  collectYoung();
+  collectGarbage('minor');
 }
-
-let collectYoung = (): void => {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as (options: object) => void;
-  setFlagsFromString('--no-expose-gc');
-  collectYoung = () => collect({ type: 'minor' });
-  collectYoung();
-};

@@ -102,7 +102,7 @@ export interface ReadLogsRequest {
    */
   batched: boolean;
   /**
-   * Beats `batched`: lines come in `packed`, some hundred KiB in a message. With `follow` a message without lines comes as soon
+   * Beats `batched`: lines come in `packed`, many to a message. With `follow` a message without lines comes as soon
    * as all that there is has been read.
    */
   packing: LogPacking;
