@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { expectCgroupJoin, ownProcsFiles } from './cgroup-join.ts';
 
@@ -56,4 +56,22 @@ test('our own cgroups stay what they are', async (t) => {
   await Promise.all([expectCgroupJoin(), expectCgroupJoin()]);
   await expectCgroupJoin();
   assert.equal(readFileSync('/proc/self/cgroup', 'utf8'), before);
+});
+
+test('who is moved to another cgroup stays there', async (t) => {
+  const procs = ownProcsFiles(readFileSync('/proc/self/cgroup', 'utf8')).find((file) => existsSync(file));
+  if (procs === undefined || process.getuid?.() !== 0) return t.skip('needs root, and cgroups at their usual place');
+  await expectCgroupJoin();
+  const other = mkdtempSync(join(dirname(procs), 'longshore-test-'));
+  t.after(() => {
+    writeFileSync(procs, String(process.pid));
+    rmdirSync(other);
+  });
+  writeFileSync(join(other, 'cgroup.procs'), String(process.pid));
+  const now = readFileSync('/proc/self/cgroup', 'utf8');
+  assert.match(now, new RegExp(basename(other)));
+  // Later than one that would be left out.
+  t.mock.method(performance, 'now', () => Number.MAX_SAFE_INTEGER);
+  await expectCgroupJoin();
+  assert.equal(readFileSync('/proc/self/cgroup', 'utf8'), now);
 });

@@ -7,7 +7,6 @@ const onceInMs = 5;
 
 let underWay: Promise<void> | undefined;
 let lastAt = Number.NEGATIVE_INFINITY;
-let own: string | undefined;
 
 /**
  * To be called when a process is about to join a cgroup, that is when a container or a command in one will be started within
@@ -36,8 +35,8 @@ async function joinBy(procs: () => string | undefined): Promise<void> {
 }
 
 function ownProcs(): string | undefined {
-  own ??= ownProcsFiles(readFileSync('/proc/self/cgroup', 'utf8')).find((file) => existsSync(file));
-  return own;
+  // Looked up each time: somebody may have moved us, and we must not move back.
+  return ownProcsFiles(readFileSync('/proc/self/cgroup', 'utf8')).find((file) => existsSync(file));
 }
 
 /** Where cgroup.procs of the cgroups that /proc/self/cgroup names may be, cgroups(7). Not all hierarchies are mounted. */
