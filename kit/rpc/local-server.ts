@@ -193,9 +193,9 @@ async function handle(steps: Steps, answers: MessageQueue, gone: AbortSignal, en
   return step.value === undefined ? undefined : encode(step.value);
 }
 
-/** Sends a caller's stream, as fast as it is taken. */
+/** Sends a caller's stream, as fast as it is taken; ends it when nothing is taken any more. */
 async function pass(from: AsyncIterable<unknown>, to: MessageQueue, encode: (message: unknown) => Uint8Array) {
-  for await (const each of from) await to.put(encode(each));
+  for await (const each of from) if (!(await to.put(encode(each)))) return;
   to.end();
 }
 

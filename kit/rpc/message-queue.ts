@@ -3,8 +3,8 @@ const window = 256 * 1024;
 
 /** Messages on their way from one end of a stream to the other, in one process. */
 export interface MessageQueue {
-  /** Resolves when there is room for more. */
-  put(message: Uint8Array): Promise<void>;
+  /** Resolves when there is room for more; false: nothing is taken any more. */
+  put(message: Uint8Array): Promise<boolean>;
   /** What was put is still taken. */
   end(error?: Error): void;
   /** Nothing is taken any more, and whoever waits for room may go on. Without an error the stream just ends. */
@@ -22,7 +22,7 @@ export function createMessageQueue(): MessageQueue {
 
   return {
     async put(message) {
-      if (over !== undefined) return;
+      if (over !== undefined) return false;
       waiting.push(message);
       size += message.length;
       hasCome();
@@ -31,6 +31,7 @@ export function createMessageQueue(): MessageQueue {
           hasRoom = resolve;
         });
       }
+      return over === undefined;
     },
     end(error) {
       over ??= { error };

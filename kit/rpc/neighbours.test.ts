@@ -109,6 +109,41 @@ test('a stream in both directions ends at both ends, and its caller’s pieces k
   );
 });
 
+test('what a caller sends is asked for no longer than the call lasts', async (t) => {
+  const neighbours = createNeighbours();
+  await using elsewhere = await pair();
+  const [endpoint, log] = [`unix://${elsewhere.dir}/execdriver.sock`, silentLogger()];
+  const attach = async function* () {
+    yield AttachResponse.fromPartial({});
+  };
+  const definition = {
+    ...StreamServiceDefinition,
+    methods: { attach: StreamServiceDefinition.methods.attach },
+  } as const;
+  const served = await serve({
+    ...{ role: 'execdriver', listen: [endpoint], log, neighbours },
+    services: [service(definition, { attach })],
+  });
+  const channel = dial(endpoint, { role: 'gateway', log, neighbours });
+  t.after(async () => {
+    channel.close();
+    await served.stop();
+  });
+  const closed = Promise.withResolvers<void>();
+  async function* endless() {
+    try {
+      for (;;) {
+        await turn();
+        yield AttachRequest.fromPartial({ frame: { $case: 'stdin', value: Buffer.from('x') } });
+      }
+    } finally {
+      closed.resolve();
+    }
+  }
+  assert.equal((await all(channel.client(definition).attach(endless()))).length, 1);
+  await closed.promise;
+});
+
 test('a call that never ends is cut when its service stops, as by the loss of a connection', async () => {
   const entered = Promise.withResolvers<void>();
   const it = await pair(
