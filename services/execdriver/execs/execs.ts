@@ -1,5 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { isServiceError } from '../../../kit/errors.ts';
 import { startTimeOf } from '../../../kit/linux/process.ts';
@@ -103,11 +102,10 @@ export function openExecs(parts: ExecParts): Execs {
     const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
     const ready = await parts.readyMonitors.take(id).catch(() => undefined);
     const monitor = ready ?? (await startMonitor(parts, exec));
-    writeFileSync(join(directory, 'process.json'), encodeSpec({ ...process, ...consoleSize }), { mode: 0o600 });
     await monitor.attachable;
     const hub = connectHub(attachSocketOf(directory));
     if (client) hub.join(client);
-    monitor.go();
+    monitor.run(Buffer.from(encodeSpec({ ...process, ...consoleSize })));
     const pid = await monitor.started;
     save(exec, { state: 'running', process: markOf(pid), monitor: markOf(monitor.pid) });
     // Asked for while it was starting, when nothing could be told it.

@@ -17,9 +17,9 @@ export interface ReadyMonitors {
 }
 
 /**
- * A monitor takes some milliseconds until it can be attached to, just those in which a client learns that its exec is made and
- * asks for the start. One that nobody takes, or that is left alone when we die, finds its start pipe closed, goes on, and runs
- * nothing: the file that says what is to run is written at the start. `clear` takes away what it had on the disk.
+ * A monitor, and the runtime below it, take some milliseconds until they wait for the process that they are to run, just those
+ * in which a client learns that its exec is made and asks for the start. Those that nobody takes, or that are left alone when we
+ * die, are given none, and end. `clear` takes away what they had on the disk.
  */
 export function openReadyMonitors(clear: (exec: Exec) => void): ReadyMonitors {
   const waiting = new Map<string, { exec: Exec; monitor: Promise<ExecMonitor>; timer: NodeJS.Timeout }>();

@@ -83,7 +83,7 @@ function startMonitor(processes: Processes, path: string, request: MonitorReques
 export interface ExecMonitorRequest {
   containerId: string;
   execId: string;
-  /** The exec's own directory, with `process.json`. The exit code is written there, to a file named after the container. */
+  /** The exec's own directory. The exit code is written there, to a file named after the container. */
   directory: string;
   runtime: Runtime;
   tty: boolean;
@@ -92,10 +92,11 @@ export interface ExecMonitorRequest {
 
 export interface ExecMonitor {
   pid: number;
-  /** Settles when one can attach: the process is started after `go`, so that its first byte is seen. */
+  /** Settles when one can attach: the process is started by `run`, so that its first byte is seen. */
   attachable: Promise<void>;
-  go(): void;
-  /** Instead of `go`: nothing runs, as long as `process.json` is not there, and the monitor ends. */
+  /** Gives the runtime, which waits for it, an encoded OCI process. */
+  run(process: Buffer): void;
+  /** Instead of `run`: the runtime finds nothing to run, and the monitor ends. */
   abandon(): void;
   /** Settles when the monitor has ended. */
   exited: Child['exited'];
@@ -107,27 +108,29 @@ export interface ExecMonitor {
 
 function startExecMonitor(processes: Processes, path: string, request: ExecMonitorRequest): ExecMonitor {
   const { directory } = request;
-  const [[syncRead, syncWrite], [startRead, startWrite], [attachRead, attachWrite]] = [pipe(), pipe(), pipe()];
+  const [[syncRead, syncWrite], [attachRead, attachWrite], [processRead, processWrite]] = [pipe(), pipe(), pipe()];
   const complaints = openSync(
     complaintsOf(directory),
     constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
     0o600,
   );
-  const theirs = [syncWrite, startRead, attachWrite];
+  const theirs = [syncWrite, attachWrite];
   try {
     const child = processes.spawn({
       file: path,
-      args: execArgumentsOf(request),
-      env: { ...plainEnvironment(), _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', _OCI_ATTACHPIPE: '5' },
+      // A pipe, which is at its end when we die: whatever has begun by then finds no process to run.
+      args: execArgumentsOf(request, `/proc/${process.pid}/fd/${processRead}`),
+      env: { ...plainEnvironment(), _OCI_SYNCPIPE: '3', _OCI_ATTACHPIPE: '4' },
       cwd: directory,
       fds: [undefined, undefined, complaints, ...theirs],
     });
-    // A first byte lets the monitor begin, a second one the process.
-    const start = writable(startWrite);
-    start.on('error', () => {});
-    start.write('1');
+    const wanted = writable(processWrite);
+    wanted.on('error', () => {});
     const lines = syncLines(syncRead);
     const started = firstOf(lines, directory);
+    // Until then the runtime may have yet to open it.
+    const letGo = () => closeDescriptor(processRead);
+    started.then(letGo, letGo);
     const ended = started.then(async () => (await lines.next()).value?.data);
     const attachable = attachableOf(attachRead, directory);
     // A failed start is told by `started`, and what nobody waits for is nobody's failure.
@@ -136,14 +139,14 @@ function startExecMonitor(processes: Processes, path: string, request: ExecMonit
     return {
       pid: child.pid,
       attachable,
-      go: () => void start.end('1'),
-      abandon: () => void start.end(),
+      run: (process) => void wanted.end(process),
+      abandon: () => void wanted.end(),
       exited: child.exited,
       started,
       ended,
     };
   } catch (error) {
-    for (const descriptor of [syncRead, startWrite, attachRead]) closeDescriptor(descriptor);
+    for (const descriptor of [syncRead, attachRead, processRead, processWrite]) closeDescriptor(descriptor);
     throw errors.monitorFailed({ detail: messageOf(error) }, { cause: error });
   } finally {
     for (const descriptor of theirs) closeDescriptor(descriptor);
@@ -151,13 +154,13 @@ function startExecMonitor(processes: Processes, path: string, request: ExecMonit
   }
 }
 
-function execArgumentsOf(request: ExecMonitorRequest): string[] {
+function execArgumentsOf(request: ExecMonitorRequest, processFile: string): string[] {
   const { containerId, execId, directory, runtime } = request;
   return [
     ...['--sync', '--api-version', '--cid', containerId, '--cuuid', execId, '--name', execId],
     ...['--runtime', runtime.path, ...runtime.globalArguments.flatMap((argument) => ['--runtime-arg', argument])],
     ...['--bundle', directory, '--container-pidfile', join(directory, 'pid'), '--exit-dir', directory, '--full-attach'],
-    ...['--exec', '--exec-attach', '--exec-process-spec', join(directory, 'process.json')],
+    ...['--exec', '--exec-attach', '--exec-process-spec', processFile],
     ...['--log-level', 'error', '--no-sync-log', '--log-path', 'none'],
     ...(request.tty ? ['--terminal'] : []),
     ...(request.stdin ? ['--stdin'] : []),
