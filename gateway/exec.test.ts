@@ -32,6 +32,7 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
   let told = () => {};
   let failure: Error | undefined;
   const cancelled = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
   const asked: CreateExecRequest[] = [];
   const opened: OpenStreamRequest[] = [];
   const owners: Owners = {
@@ -63,6 +64,7 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
               if (next.value.frame) sent.push(next.value.frame);
               told();
             }
+            closed.resolve();
           } catch {
             // The call was cancelled.
           }
@@ -91,6 +93,8 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
     opened,
     say,
     cancelled: cancelled.promise,
+    /** Nothing comes from the gateway any more, and the call goes on. */
+    closed: closed.promise,
     begin: () => say({ $case: 'ready', value: { pid: 7 } }),
     text: (stream: 'stdout' | 'stderr', text: string) => say({ $case: stream, value: Buffer.from(text) }),
     exit: (code: number) => say({ $case: 'exit', value: { code } }),
@@ -217,6 +221,18 @@ for (const [how, request, status] of [
     assert.deepEqual(await client.read(), Buffer.concat([multiplexed(1, 'out'), multiplexed(2, 'error')]));
   });
 }
+
+test('where nothing can go in, what goes up ends with its first frame: so the call needs no reset at its end', async (t) => {
+  const exec = driver();
+  const { socket } = await startEngine(t, exec.owners);
+  const client = await raw(socket, upgrading({}));
+  exec.begin();
+  await exec.closed;
+  assert.equal(exec.sent.length, 1);
+  exec.text('stdout', 'out');
+  exec.exit(0);
+  assert.deepEqual(await client.read(), multiplexed(1, 'out'));
+});
 
 test('a start whose chunked body goes on after its JSON takes the rest as input', async (t) => {
   const exec = driver({ openStdin: true });

@@ -54,12 +54,15 @@ async function stay(exchange: Exchange, peers: Peers, { open, raw }: { open: Exe
   const type = streamType(raw, atLeast(exchange.version, '1.42'));
   const detach = new AbortController();
   const ended = Promise.withResolvers<void>();
-  const inputs = Promise.withResolvers<AsyncIterable<InputFrame>>();
+  const inputs = Promise.withResolvers<AsyncIterable<InputFrame> | undefined>();
   const isOver = () => signal.aborted || detach.signal.aborted;
 
   async function* framesUp(): AsyncGenerator<ExecStartRequest> {
     yield* opening(open);
-    yield* await Promise.race([inputs.promise, ended.promise.then(() => [])]);
+    const input = await Promise.race([inputs.promise, ended.promise]);
+    // Ended here, the call ends by itself; else by a reset, of which HTTP/2 servers take some dozen a second and no more.
+    if (!input) return;
+    yield* input;
     // The end of the requests is the call's, not the input's.
     await ended.promise;
   }
@@ -79,6 +82,7 @@ async function stay(exchange: Exchange, peers: Peers, { open, raw }: { open: Exe
       };
       inputs.resolve(inputFrames(input, terms, letGo));
     } else {
+      inputs.resolve(undefined);
       input.resume();
     }
     try {
