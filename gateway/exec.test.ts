@@ -28,6 +28,7 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
     exitCode: 3,
   });
   let refusal: Error | undefined;
+  let lingering: Promise<void> | undefined;
   let wake = () => {};
   let told = () => {};
   let failure: Error | undefined;
@@ -76,6 +77,7 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
           const next = output.shift();
           if (next === undefined) await new Promise<void>((resolve) => (wake = resolve));
           else yield { frame: next };
+          if (next?.$case === 'exit') await lingering;
           if (next?.$case === 'exit' || (next?.$case === 'ready' && sent[0]?.$case === 'open' && sent[0].value.detach))
             return;
         }
@@ -98,6 +100,12 @@ function driver(spec: Partial<ExecSpec> = {}, state: ExecState = ExecState.EXEC_
     begin: () => say({ $case: 'ready', value: { pid: 7 } }),
     text: (stream: 'stdout' | 'stderr', text: string) => say({ $case: stream, value: Buffer.from(text) }),
     exit: (code: number) => say({ $case: 'exit', value: { code } }),
+    /** The call does not end with the exit, but when what is returned is called. */
+    linger() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      lingering = promise;
+      return resolve;
+    },
     refuse(error: Error | undefined) {
       refusal = error;
     },
@@ -232,6 +240,25 @@ test('where nothing can go in, what goes up ends with its first frame: so the ca
   exec.text('stdout', 'out');
   exec.exit(0);
   assert.deepEqual(await client.read(), multiplexed(1, 'out'));
+});
+
+test('a client that leaves after the exit cancels nothing: the call ends by itself', async (t) => {
+  const exec = driver();
+  const { socket } = await startEngine(t, exec.owners);
+  const end = exec.linger();
+  let isCancelled = false;
+  void exec.cancelled.then(() => {
+    isCancelled = true;
+  });
+  const client = await raw(socket, upgrading({}));
+  exec.begin();
+  exec.exit(0);
+  await client.read();
+  client.socket.destroy();
+  // Whatever the gateway does about that, it has done before it answers the next.
+  for (let asked = 0; asked < 5; asked++) assert.equal((await ask(socket, 'GET /exec/e1/json')).status, 200);
+  assert.equal(isCancelled, false);
+  end();
 });
 
 test('a start whose chunked body goes on after its JSON takes the rest as input', async (t) => {

@@ -6,7 +6,7 @@ import type { Peers } from '../peers.ts';
 import { parseDetachKeys } from './detach-keys.ts';
 import type { Exchange, Hijacked } from './exchange.ts';
 import { streamType } from './frames.ts';
-import { inputFrames, passDown, standing } from './stdio.ts';
+import { inputFrames, longCall, passDown, standing } from './stdio.ts';
 import { atLeast } from './version.ts';
 
 /** Joins a container's stdio over a connection that is taken out of HTTP's hands. */
@@ -45,7 +45,7 @@ async function join(exchange: Exchange, peers: Peers, streams: readonly string[]
     container: path.id ?? '',
     purpose: StreamPurpose.STREAM_PURPOSE_ATTACH,
   });
-  const detach = new AbortController();
+  const call = longCall(signal);
   const client = Promise.withResolvers<Readable | undefined>();
   const ended = Promise.withResolvers<void>();
   const open: AttachOpen = {
@@ -58,7 +58,7 @@ async function join(exchange: Exchange, peers: Peers, streams: readonly string[]
     generation: 0,
   };
   const letGo = (by: 'keys' | 'end') => {
-    detach.abort();
+    call.cancel();
     if (by === 'keys') tellDetached(peers, target.containerId);
   };
 
@@ -72,16 +72,13 @@ async function join(exchange: Exchange, peers: Peers, streams: readonly string[]
   }
 
   try {
-    const frames = peers.streams
-      .attach(framesUp(), { signal: AbortSignal.any([signal, detach.signal]) })
-      [Symbol.asyncIterator]();
+    const frames = peers.streams.attach(framesUp(), { signal: call.signal })[Symbol.asyncIterator]();
     await standing(frames);
     const { input, output } = await line.take(target);
     client.resolve(input);
     // Neither what was nor what will be written: there is nothing to stay for.
-    if (!open.logs && !open.follow) detach.abort();
-    const isOver = () => signal.aborted || detach.signal.aborted;
-    await passDown(frames, output, { raw: line.isRaw(target), isOver });
+    if (!open.logs && !open.follow) call.cancel();
+    await passDown(frames, output, { raw: line.isRaw(target), call });
   } finally {
     client.resolve(undefined);
     ended.resolve();

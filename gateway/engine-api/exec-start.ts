@@ -12,7 +12,7 @@ import { consoleSize } from './container-config.ts';
 import { parseDetachKeys } from './detach-keys.ts';
 import type { Exchange } from './exchange.ts';
 import { frame, stdout, streamType } from './frames.ts';
-import { hangUp, type InputFrame, inputFrames, passDown, standing } from './stdio.ts';
+import { hangUp, type InputFrame, inputFrames, longCall, passDown, standing } from './stdio.ts';
 import { atLeast } from './version.ts';
 
 /** Starts an exec and stays with it, or only starts it. */
@@ -52,15 +52,13 @@ async function accepted(frames: AsyncIterator<ExecStartResponse>): Promise<Exec>
 async function stay(exchange: Exchange, peers: Peers, { open, raw }: { open: ExecOpen; raw: boolean }): Promise<void> {
   const { signal } = exchange;
   const type = streamType(raw, atLeast(exchange.version, '1.42'));
-  const detach = new AbortController();
+  const call = longCall(signal);
   const ended = Promise.withResolvers<void>();
   const inputs = Promise.withResolvers<AsyncIterable<InputFrame> | undefined>();
-  const isOver = () => signal.aborted || detach.signal.aborted;
 
   async function* framesUp(): AsyncGenerator<ExecStartRequest> {
     yield* opening(open);
     const input = await Promise.race([inputs.promise, ended.promise]);
-    // Ended here, the call ends by itself; else by a reset, of which HTTP/2 servers take some dozen a second and no more.
     if (!input) return;
     yield* input;
     // The end of the requests is the call's, not the input's.
@@ -68,16 +66,14 @@ async function stay(exchange: Exchange, peers: Peers, { open, raw }: { open: Exe
   }
 
   try {
-    const frames = peers.execs
-      .execStart(framesUp(), { signal: AbortSignal.any([signal, detach.signal]) })
-      [Symbol.asyncIterator]();
+    const frames = peers.execs.execStart(framesUp(), { signal: call.signal })[Symbol.asyncIterator]();
     const { containerId, spec } = await accepted(frames);
     // As in Docker the head goes first, alone: there are clients that read ahead, and lose what comes in one piece with it.
     const { input, output } = exchange.hijack(type);
     if (spec?.openStdin) {
       const terms = { tty: spec.tty, stdinOnce: true, detachKeys: parseDetachKeys(spec.detachKeys || undefined) };
       const letGo = (by: 'keys' | 'end') => {
-        detach.abort();
+        call.cancel();
         if (by === 'keys') tellDetached(peers, containerId, open.id);
       };
       inputs.resolve(inputFrames(input, terms, letGo));
@@ -90,12 +86,12 @@ async function stay(exchange: Exchange, peers: Peers, { open, raw }: { open: Exe
     } catch (error) {
       // Clients look here for what was wrong, and at the exit code.
       const words = Buffer.from(`${messageOf(error)}\r\n`);
-      if (!isOver()) output.write(raw ? words : frame(stdout, words));
+      if (!call.signal.aborted) output.write(raw ? words : frame(stdout, words));
       input.resume();
       hangUp(output);
       return;
     }
-    await passDown(frames, output, { raw, isOver });
+    await passDown(frames, output, { raw, call });
   } finally {
     ended.resolve();
   }

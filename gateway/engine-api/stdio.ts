@@ -32,23 +32,56 @@ export async function standing(frames: AsyncIterator<OutputMessage>): Promise<vo
 export async function passDown(
   frames: AsyncIterator<OutputMessage>,
   output: Writable,
-  { raw, isOver }: { raw: boolean; isOver: () => boolean },
+  { raw, call }: { raw: boolean; call: LongCall },
 ): Promise<void> {
   try {
     for (let next = await frames.next(); !next.done; next = await frames.next()) {
       const { frame: received } = next.value;
-      if (received?.$case === 'exit') break;
+      if (received?.$case === 'exit') {
+        call.letEnd();
+        void readToEnd(frames);
+        break;
+      }
       if (received?.$case !== 'stdout' && received?.$case !== 'stderr') continue;
       const stream = received.$case === 'stdout' ? stdout : stderr;
       await written(output, raw ? received.value : frame(stream, received.value));
     }
   } catch (error) {
-    if (!isOver()) {
+    if (!call.signal.aborted) {
       output.destroy();
       throw error;
     }
   }
   hangUp(output);
+}
+
+/** A call that lasts as long as its client stays. */
+export interface LongCall {
+  /** Cancels the call. */
+  readonly signal: AbortSignal;
+  cancel(): void;
+  /** All has come but the end: the client's leaving cancels it no more. */
+  letEnd(): void;
+}
+
+/**
+ * A call that is cancelled is ended by a reset, of which HTTP/2 servers take some dozen a second and no more: then they end the
+ * connection, and all calls with it. So one that is at its end anyway is left to it.
+ */
+export function longCall(client: AbortSignal): LongCall {
+  const controller = new AbortController();
+  const cancel = () => controller.abort();
+  if (client.aborted) cancel();
+  client.addEventListener('abort', cancel, { once: true });
+  return { signal: controller.signal, cancel, letEnd: () => client.removeEventListener('abort', cancel) };
+}
+
+async function readToEnd(frames: AsyncIterator<OutputMessage>): Promise<void> {
+  try {
+    while (!(await frames.next()).done);
+  } catch {
+    // All that was wanted of it has come.
+  }
 }
 
 /** Ends a hijacked connection when all is sent. */
