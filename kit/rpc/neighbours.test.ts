@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import type { ServiceImplementation } from 'nice-grpc';
 import {
   AttachRequest,
   AttachResponse,
@@ -68,10 +70,25 @@ test('who does not read holds the other up, and lets it go when he leaves', asyn
   assert.ok(sent < 10, `${sent} were sent`);
 });
 
-test('a stream in both directions ends at both ends, and its caller’s pieces keep their order', async (t) => {
+const streams = { ...StreamServiceDefinition, methods: { attach: StreamServiceDefinition.methods.attach } } as const;
+
+/** A neighbour's client, for streams in both directions. */
+async function attachable(t: TestContext, attach: ServiceImplementation<typeof streams>['attach']) {
   const neighbours = createNeighbours();
-  await using elsewhere = await pair();
-  const [endpoint, log] = [`unix://${elsewhere.dir}/execdriver.sock`, silentLogger()];
+  const folder = mkdtempSync(join(tmpdir(), 'kit-neighbours-'));
+  const [endpoint, log] = [`unix://${folder}/execdriver.sock`, silentLogger()];
+  const services = [service(streams, { attach })];
+  const served = await serve({ role: 'execdriver', listen: [endpoint], log, neighbours, services });
+  const channel = dial(endpoint, { role: 'gateway', log, neighbours });
+  t.after(async () => {
+    channel.close();
+    await served.stop();
+    rmSync(folder, { recursive: true });
+  });
+  return channel.client(streams);
+}
+
+test('a stream in both directions ends at both ends, and its caller’s pieces keep their order', async (t) => {
   const seen: string[] = [];
   const attach = async function* (requests: AsyncIterable<AttachRequest>) {
     for await (const { frame } of requests) {
@@ -80,25 +97,13 @@ test('a stream in both directions ends at both ends, and its caller’s pieces k
       yield AttachResponse.fromPartial({ frame: { $case: 'stdout', value: Buffer.from(`<${frame.value}>`) } });
     }
   };
-  const definition = {
-    ...StreamServiceDefinition,
-    methods: { attach: StreamServiceDefinition.methods.attach },
-  } as const;
-  const served = await serve({
-    ...{ role: 'execdriver', listen: [endpoint], log, neighbours },
-    services: [service(definition, { attach })],
-  });
-  const channel = dial(endpoint, { role: 'gateway', log, neighbours });
-  t.after(async () => {
-    channel.close();
-    await served.stop();
-  });
+  const client = await attachable(t, attach);
   async function* requests() {
     for (const text of ['one', 'two', 'three']) {
       yield AttachRequest.fromPartial({ frame: { $case: 'stdin', value: Buffer.from(text) } });
     }
   }
-  const answers = await all(channel.client(definition).attach(requests()));
+  const answers = await all(client.attach(requests()));
   const text = answers.map(({ frame }) => (frame?.$case === 'stdout' ? String(frame.value) : ''));
   assert.deepEqual(
     [seen, text],
@@ -110,25 +115,10 @@ test('a stream in both directions ends at both ends, and its caller’s pieces k
 });
 
 test('what a caller sends is asked for no longer than the call lasts', async (t) => {
-  const neighbours = createNeighbours();
-  await using elsewhere = await pair();
-  const [endpoint, log] = [`unix://${elsewhere.dir}/execdriver.sock`, silentLogger()];
   const attach = async function* () {
     yield AttachResponse.fromPartial({});
   };
-  const definition = {
-    ...StreamServiceDefinition,
-    methods: { attach: StreamServiceDefinition.methods.attach },
-  } as const;
-  const served = await serve({
-    ...{ role: 'execdriver', listen: [endpoint], log, neighbours },
-    services: [service(definition, { attach })],
-  });
-  const channel = dial(endpoint, { role: 'gateway', log, neighbours });
-  t.after(async () => {
-    channel.close();
-    await served.stop();
-  });
+  const client = await attachable(t, attach);
   const closed = Promise.withResolvers<void>();
   async function* endless() {
     try {
@@ -140,7 +130,7 @@ test('what a caller sends is asked for no longer than the call lasts', async (t)
       closed.resolve();
     }
   }
-  assert.equal((await all(channel.client(definition).attach(endless()))).length, 1);
+  assert.equal((await all(client.attach(endless()))).length, 1);
   await closed.promise;
 });
 

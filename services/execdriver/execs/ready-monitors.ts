@@ -42,6 +42,8 @@ export function openReadyMonitors(clear: (exec: Exec) => void): ReadyMonitors {
       })
       .catch(() => {})
       .then(() => clear(exec))
+      // What cannot be cleared the next start of the service will.
+      .catch(() => {})
       .finally(() => going.delete(id));
     going.set(id, gone);
   };
