@@ -43,7 +43,7 @@ export async function run(options: Options, say: (what: string) => void, signal:
   const figures = await Promise.race([measure(bench, options), aborted(signal)]);
   return {
     date: new Date().toISOString(),
-    host: describeHost(),
+    host: await describeHost(),
     contestants: Object.fromEntries(contestants.map(({ name, title }) => [name, title])),
     figures,
   };

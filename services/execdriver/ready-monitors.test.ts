@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { suite, test } from 'node:test';
 import { ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { type Bench, newId, openBench, skip } from './testing/harness.ts';
@@ -28,7 +28,31 @@ async function startsAllTheSame(bench: Bench, id: string): Promise<void> {
   const { exec } = await bench.clients.exec.getExec({ id });
   assert.deepEqual([exec?.state, exec?.exitCode], [ExecState.EXEC_STATE_EXITED, 0]);
   assert.ok(existsSync(bench.root + marker));
-  assert.deepEqual(readdirSync(`${bench.directory}/run/execs`), []);
+  assert.equal(existsSync(directoryOf(bench, id)), false);
+}
+
+/** A monitor that waits for nobody yet: the only one there is, since its directory is. */
+async function spareMonitor(bench: Bench): Promise<{ place: string; pid: number }> {
+  const places = () => readdirSync(`${bench.directory}/run/execs`);
+  await until(
+    () => places().length === 1 && places().every((place) => existsSync(`${directoryOf(bench, place)}/attach`)),
+  );
+  const [place = ''] = places();
+  const [pid = 0] = processesWith(place);
+  return { place, pid };
+}
+
+async function output(bench: Bench, containerId: string, ...args: string[]): Promise<string> {
+  const id = newId();
+  await bench.clients.exec.createExec({ id, containerId, spec: { args } });
+  async function* opening() {
+    yield { frame: { $case: 'open', value: { id, stdout: true } } } as const;
+  }
+  let text = '';
+  for await (const { frame } of bench.clients.exec.execStart(opening())) {
+    if (frame?.$case === 'stdout') text += Buffer.from(frame.value).toString();
+  }
+  return text;
 }
 
 suite('monitors that wait for the start of their execs', { skip }, () => {
@@ -94,5 +118,58 @@ suite('monitors that wait for the start of their execs', { skip }, () => {
     const { id: third } = await madeExec(bench, await bench.run(['sleep', '1000']));
     await bench.clients.control.drain({});
     assert.ok(isGone(bench, third));
+  });
+
+  test('after an exec a spare one waits, which the next takes; then there is another', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const container = await bench.run(['sleep', '1000']);
+    assert.equal(await output(bench, container, 'echo', 'first'), 'first\n');
+    const spare = await spareMonitor(bench);
+    assert.equal(await output(bench, container, 'echo', 'second'), 'second\n');
+    // Long before it would have been given up.
+    await until(() => isGone(bench, spare.place), 2000);
+    const next = await spareMonitor(bench);
+    assert.notEqual(next.place, spare.place);
+    assert.equal(await output(bench, container, 'echo', 'third'), 'third\n');
+  });
+
+  test('a spare one is of one container, and of one start of it', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const [one, other] = [await bench.run(['sleep', '1000']), await bench.run(['sleep', '1001'])];
+    await output(bench, one, 'true');
+    const { place } = await spareMonitor(bench);
+    assert.match(await output(bench, other, 'cat', '/proc/1/cmdline'), /1001/);
+    await bench.clients.process.signalContainer({ id: one, signal: 9 });
+    await bench.wait(one);
+    await until(() => isGone(bench, place));
+  });
+
+  test('what runs by a spare one outlives the service, and its code is known to the next', async () => {
+    await using bench = await openBench({ serviceElsewhere: true });
+    await bench.startElsewhere();
+    await bench.init();
+    const container = await bench.run(['sleep', '1000']);
+    await output(bench, container, 'true');
+    const spare = await spareMonitor(bench);
+    const id = newId();
+    const script = `echo > ${marker}; while [ -e ${marker} ]; do sleep 0.1; done; exit 7`;
+    await bench.clients.exec.createExec({ id, containerId: container, spec: { args: ['sh', '-c', script] } });
+    async function* opening() {
+      yield { frame: { $case: 'open', value: { id, detach: true } } } as const;
+    }
+    await Array.fromAsync(bench.clients.exec.execStart(opening()));
+    await until(() => existsSync(bench.root + marker));
+    assert.match(readFileSync(`/proc/${spare.pid}/cmdline`, 'utf8'), new RegExp(spare.place));
+    await bench.killElsewhere();
+    await bench.startElsewhere();
+    await bench.init(2);
+    const state = async () => (await bench.clients.exec.getExec({ id })).exec;
+    assert.equal((await state())?.state, ExecState.EXEC_STATE_RUNNING);
+    rmSync(bench.root + marker);
+    await until(async () => (await state())?.state === ExecState.EXEC_STATE_EXITED);
+    assert.equal((await state())?.exitCode, 7);
+    await until(() => isGone(bench, spare.place));
   });
 });

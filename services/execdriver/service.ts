@@ -51,7 +51,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const events = openEvents(records);
   const execEvents = openExecEvents(records);
   const processes = createProcesses();
-  const readyMonitors = openReadyMonitors(({ record }) => removeTree(paths.execOf(record.id)));
+  const readyMonitors = openReadyMonitors((place) => removeTree(paths.execOf(place)));
   const estate: Estate = {
     records,
     containerRecords: saved,

@@ -105,7 +105,7 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     const work = queue.run(id, async () => {
       // Unless it has been removed, or started again, before its turn came.
       if (containers.get(id) !== container || container.record.generation !== generation) return;
-      await remains.clear({ id, ...container.record.terms });
+      await Promise.all([estate.readyMonitors.drop(id), remains.clear({ id, ...container.record.terms })]);
     });
     work.catch((error: unknown) =>
       log.warn({ err: error, container: id }, 'cannot clear what an ended container has left'),

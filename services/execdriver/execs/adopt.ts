@@ -25,7 +25,7 @@ export function adoptExecs(parts: ExecParts): void {
       continue;
     }
     if (state !== 'starting' && state !== 'running') continue;
-    const directory = paths.execOf(id);
+    const directory = paths.execOf(exec.place);
     const marks = exec.record.bootId === bootId ? marksOf(exec, directory) : undefined;
     const end = () => {
       if (!execs.has(id)) return;
@@ -41,10 +41,10 @@ export function adoptExecs(parts: ExecParts): void {
     saveExec(parts, exec, { state: 'running', ...marks });
     void processExit(marks.monitor).ended.then(end);
   }
-  for (const name of readdirSync(paths.execs)) {
-    const isRunning = execs.get(name)?.record.state === 'running';
-    if (!isRunning) removeTree(paths.execOf(name));
-  }
+  const inUse = new Set(
+    [...execs.values()].filter(({ record }) => record.state === 'running').map(({ place }) => place),
+  );
+  for (const name of readdirSync(paths.execs)) if (!inUse.has(name)) removeTree(paths.execOf(name));
 }
 
 /** The living process and its monitor; as they were recorded, or as found after a start that was not recorded to its end. */

@@ -17,6 +17,11 @@ export class Exec {
     if (record.exitCode !== undefined) resolve(record.exitCode);
   }
 
+  /** The name of its directory. */
+  get place(): string {
+    return this.record.place ?? this.record.id;
+  }
+
   end(code: number): void {
     this.#end(code);
   }

@@ -20,7 +20,7 @@ import { connectHub, type Hub } from '../stdio/hub.ts';
 import type { ExecEvent } from './events.ts';
 import { Exec } from './exec.ts';
 import { execFailure, furtherProcess, servingContainer } from './further-process.ts';
-import type { ReadyMonitors } from './ready-monitors.ts';
+import type { MonitorForm, ReadyMonitor, ReadyMonitors } from './ready-monitors.ts';
 import type { ExecRecord } from './record.ts';
 import { type ExecStore, forgetExec, saveExec } from './store.ts';
 
@@ -82,10 +82,21 @@ export function openExecs(parts: ExecParts): Execs {
     saveExec(parts, exec, change, kind);
 
   const end = (exec: Exec, code: number) => {
-    removeTree(paths.execOf(exec.record.id));
-    if (!execs.has(exec.record.id)) return;
-    save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode: code }, 'exited');
+    // Forgotten with its container?
+    const isKnown = execs.has(exec.record.id);
+    if (isKnown) save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode: code }, 'exited');
+    // Until then the monitor's file tells the code.
+    removeTree(paths.execOf(exec.place));
+    if (!isKnown) return;
     exec.end(code);
+    parts.readyMonitors.spare(exec, (form) => startMonitor(parts, form));
+  };
+
+  const startAnew = async (exec: Exec) => {
+    const { id, containerId, generation, spec } = exec.record;
+    if (exec.place !== id) save(exec, { place: undefined });
+    await parts.readyMonitors.vacated(id);
+    return startMonitor(parts, { containerId, generation, tty: spec.tty, stdin: spec.openStdin, place: id });
   };
 
   const launch = async (
@@ -93,15 +104,15 @@ export function openExecs(parts: ExecParts): Execs {
     container: Container,
     client: Client | undefined,
     size: TerminalSize | undefined,
+    ready: ReadyMonitor | undefined,
   ) => {
-    const { id, spec } = exec.record;
-    const directory = paths.execOf(id);
+    const { spec } = exec.record;
     const process = furtherProcess(parts, container, spec);
     if (size !== undefined) exec.size = size;
     const told = exec.size ?? spec.size;
     const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
-    const ready = await parts.readyMonitors.take(id).catch(() => undefined);
-    const monitor = ready ?? (await startMonitor(parts, exec));
+    const monitor = (await ready?.monitor.catch(() => undefined)) ?? (await startAnew(exec));
+    const directory = paths.execOf(exec.place);
     await monitor.attachable;
     const hub = connectHub(attachSocketOf(directory));
     if (client) hub.join(client);
@@ -149,7 +160,7 @@ export function openExecs(parts: ExecParts): Execs {
       });
       save(exec, {}, 'created');
       execs.set(id, exec);
-      parts.readyMonitors.prepare(exec, () => startMonitor(parts, exec));
+      parts.readyMonitors.prepare(exec, (form) => startMonitor(parts, form));
       return 'done';
     },
 
@@ -158,8 +169,9 @@ export function openExecs(parts: ExecParts): Execs {
       const { state, spec, containerId } = exec.record;
       if (state !== 'created') throw errors.execStarted({ exec: id, hasEnded: state === 'exited' });
       const container = servingContainer(containers, containerId);
-      save(exec, { state: 'starting' }, 'started');
-      const started = launch(exec, container, client, size).catch((error: unknown) => {
+      const ready = parts.readyMonitors.take(exec);
+      save(exec, { state: 'starting', place: ready?.place }, 'started');
+      const started = launch(exec, container, client, size, ready).catch((error: unknown) => {
         const failure = execFailure(error, container, spec);
         end(exec, codeOf(failure));
         throw failure;
@@ -176,22 +188,22 @@ export function openExecs(parts: ExecParts): Execs {
     resize(id, size) {
       const exec = get(id);
       exec.size = size;
-      if (exec.record.state === 'running') tellTerminalSize(paths.execOf(id), size.rows, size.columns);
+      if (exec.record.state === 'running') tellTerminalSize(paths.execOf(exec.place), size.rows, size.columns);
     },
   };
 }
 
-/** The monitor of an exec, in a directory that is there from now on. UNKNOWN_RUNTIME, MONITOR_FAILED. */
+/** A monitor for an exec, in a directory that is there from now on. UNKNOWN_RUNTIME, MONITOR_FAILED. */
 async function startMonitor(
   parts: Pick<ExecParts, 'containers' | 'runtimes' | 'monitor' | 'monitorCgroup' | 'paths' | 'log'>,
-  exec: Exec,
+  { containerId, generation, tty, stdin, place }: MonitorForm,
 ): Promise<ExecMonitor> {
-  const { id, containerId, spec } = exec.record;
-  const directory = parts.paths.execOf(id);
-  const runtime = await parts.runtimes.get(servingContainer(parts.containers, containerId).record.terms.runtime);
+  const directory = parts.paths.execOf(place);
+  const { record } = servingContainer(parts.containers, containerId);
+  if (record.generation !== generation) throw errors.notRunning({ id: containerId });
+  const runtime = await parts.runtimes.get(record.terms.runtime);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const request = { containerId, execId: id, directory, runtime, tty: spec.tty, stdin: spec.openStdin };
-  const monitor = parts.monitor.startExec(request);
+  const monitor = parts.monitor.startExec({ containerId, execId: place, directory, runtime, tty, stdin });
   void parts.monitorCgroup.add(monitor.pid).then((problems) => {
     for (const problem of problems) parts.log.warn(problem);
   });
@@ -212,7 +224,7 @@ export function forgetExecs(parts: ExecStore & Pick<ExecParts, 'paths' | 'readyM
   void parts.readyMonitors.drop(containerId);
   for (const exec of [...parts.execs.values()]) {
     if (exec.record.containerId !== containerId) continue;
-    removeTree(parts.paths.execOf(exec.record.id));
+    removeTree(parts.paths.execOf(exec.place));
     forgetExec(parts, exec, killedCode);
   }
 }

@@ -1,39 +1,74 @@
+import { randomBytes } from 'node:crypto';
 import type { ExecMonitor } from '../runtime/conmon.ts';
 import type { Exec } from './exec.ts';
 
 /** Who makes an exec mostly starts it within milliseconds. */
 const patienceMs = 2000;
-/** So many may wait at once; the monitors of others begin when they are started. */
+/** Who has run a command in a container often runs the next one soon: they poll, or type. */
+const spareMs = 10_000;
+/** Not under the feet of the client that has just heard of an exec's end. */
+const restMs = 10;
+/** So many may wait at once. The oldest spare makes room; without one the monitors of others begin when they are started. */
 const most = 16;
 
-/** The monitors of execs that were made a moment ago, waiting for the start. */
+/** What a monitor is started for, and in which directory. */
+export interface MonitorForm {
+  containerId: string;
+  /** Of the container: the runtime has looked at its init. */
+  generation: number;
+  tty: boolean;
+  stdin: boolean;
+  /** The name of its directory. */
+  place: string;
+}
+
+export interface ReadyMonitor {
+  place: string;
+  monitor: Promise<ExecMonitor>;
+}
+
+export type StartMonitor = (form: MonitorForm) => Promise<ExecMonitor>;
+
+/** Monitors that wait for what they are to run: those of execs made a moment ago, and a spare for each container used of late. */
 export interface ReadyMonitors {
-  /** Lets `start` start one for an exec, soon. */
-  prepare(exec: Exec, start: () => Promise<ExecMonitor>): void;
-  /** The one that waits for this exec, if there is one: the caller's from now on. Waits for one that has been given up to go. */
-  take(execId: string): Promise<ExecMonitor | undefined>;
-  /** Gives up those of a container's execs, of all when it is left out; resolves when they are gone. */
+  /** Sees to it that one waits for an exec: the spare one, or one that `start` starts soon. */
+  prepare(exec: Exec, start: StartMonitor): void;
+  /** Lets one start for what comes next in the container of an exec that has ended. */
+  spare(exec: Exec, start: StartMonitor): void;
+  /** The one that waits for this exec, or a spare one: the caller's from now on. */
+  take(exec: Exec): ReadyMonitor | undefined;
+  /** Resolves when one that was given up is gone from there. */
+  vacated(place: string): Promise<void>;
+  /** Gives up those of a container, of all when it is left out; resolves when they are gone. */
   drop(containerId?: string): Promise<void>;
 }
 
+interface Waiting extends ReadyMonitor {
+  form: MonitorForm;
+  /** Undefined: a spare one. */
+  exec: Exec | undefined;
+  timer: NodeJS.Timeout;
+}
+
 /**
- * A monitor, and the runtime below it, take some milliseconds until they wait for the process that they are to run, just those
- * in which a client learns that its exec is made and asks for the start. Those that nobody takes, or that are left alone when we
+ * A monitor, and the runtime below it, take some milliseconds until they wait for the process that they are to run, more than a
+ * client does to learn that its exec is made and to ask for the start. Those that nobody takes, or that are left alone when we
  * die, are given none, and end. `clear` takes away what they had on the disk.
  */
-export function openReadyMonitors(clear: (exec: Exec) => void): ReadyMonitors {
-  const waiting = new Map<string, { exec: Exec; monitor: Promise<ExecMonitor>; timer: NodeJS.Timeout }>();
+export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors {
+  const waiting = new Map<string, Waiting>();
   const going = new Map<string, Promise<void>>();
+  /** Spares that are about to be started. */
+  const resting = new Map<string, NodeJS.Timeout>();
 
-  const takeOut = (id: string) => {
-    const found = waiting.get(id);
+  const takeOut = (place: string) => {
+    const found = waiting.get(place);
     clearTimeout(found?.timer);
-    waiting.delete(id);
-    return found?.monitor;
+    waiting.delete(place);
+    return found;
   };
-  const giveUp = (exec: Exec) => {
-    const { id } = exec.record;
-    const monitor = takeOut(id);
+  const giveUp = (place: string) => {
+    const monitor = takeOut(place)?.monitor;
     if (monitor === undefined) return;
     const gone = monitor
       .then(({ abandon, exited }) => {
@@ -41,40 +76,86 @@ export function openReadyMonitors(clear: (exec: Exec) => void): ReadyMonitors {
         return exited;
       })
       .catch(() => {})
-      .then(() => clear(exec))
+      .then(() => clear(place))
       // What cannot be cleared the next start of the service will.
       .catch(() => {})
-      .finally(() => going.delete(id));
-    going.set(id, gone);
+      .finally(() => going.delete(place));
+    going.set(place, gone);
+  };
+  const wait = (form: MonitorForm, exec: Exec | undefined, forMs: number, start: StartMonitor) => {
+    const { place } = form;
+    const monitor = start(form);
+    waiting.set(place, { place, form, exec, monitor, timer: setTimeout(() => giveUp(place), forMs).unref() });
+    // Somebody may end it, or it never began: the start itself shows what is wrong.
+    const over = () => {
+      if (waiting.get(place)?.monitor === monitor) giveUp(place);
+    };
+    monitor.then(({ exited }) => exited).then(over, over);
+  };
+  const find = (wanted: (one: Waiting) => boolean) => waiting.values().find(wanted);
+  const spareFor = (key: string) => find(({ exec, form }) => exec === undefined && keyOf(form) === key);
+  const hasRoom = () => {
+    if (waiting.size < most) return true;
+    const oldest = find(({ exec }) => exec === undefined);
+    if (oldest) giveUp(oldest.place);
+    return oldest !== undefined;
   };
 
   return {
     prepare(exec, start) {
-      const { id } = exec.record;
+      const form = formOf(exec, exec.record.id);
+      const spare = spareFor(keyOf(form));
+      if (spare) {
+        spare.exec = exec;
+        spare.timer.refresh();
+        return;
+      }
       // After the answer, which is what the client waits for.
       setImmediate(() => {
-        if (exec.record.state !== 'created' || waiting.size >= most) return;
-        const monitor = start();
-        waiting.set(id, { exec, monitor, timer: setTimeout(() => giveUp(exec), patienceMs).unref() });
-        // Somebody may end it, or it never began: the start itself shows what is wrong.
-        const over = () => {
-          if (waiting.get(id)?.monitor === monitor) giveUp(exec);
-        };
-        monitor.then(({ exited }) => exited).then(over, over);
+        if (exec.record.state === 'created' && hasRoom()) wait(form, exec, patienceMs, start);
       });
     },
 
-    async take(id) {
-      const monitor = takeOut(id);
-      await going.get(id);
-      return monitor;
+    spare(exec, start) {
+      const form = formOf(exec, randomBytes(16).toString('hex'));
+      const key = keyOf(form);
+      const begin = () => {
+        resting.delete(key);
+        const found = spareFor(key);
+        if (found) found.timer.refresh();
+        else if (hasRoom()) wait(form, undefined, spareMs, start);
+      };
+      clearTimeout(resting.get(key));
+      resting.set(key, setTimeout(begin, restMs).unref());
     },
 
+    take(exec) {
+      const found = find((one) => one.exec === exec) ?? spareFor(keyOf(formOf(exec, exec.record.id)));
+      return found && takeOut(found.place);
+    },
+
+    vacated: async (place) => going.get(place),
+
     async drop(containerId) {
-      for (const { exec } of [...waiting.values()]) {
-        if (containerId === undefined || exec.record.containerId === containerId) giveUp(exec);
+      for (const [key, timer] of resting) {
+        if (containerId !== undefined && !key.startsWith(containerId)) continue;
+        clearTimeout(timer);
+        resting.delete(key);
+      }
+      for (const { form, place } of [...waiting.values()]) {
+        if (containerId === undefined || form.containerId === containerId) giveUp(place);
       }
       await Promise.all(going.values());
     },
   };
 }
+
+const formOf = ({ record: { containerId, generation, spec } }: Exec, place: string): MonitorForm => ({
+  containerId,
+  generation,
+  tty: spec.tty,
+  stdin: spec.openStdin,
+  place,
+});
+
+const keyOf = ({ containerId, generation, tty, stdin }: MonitorForm) => `${containerId} ${generation} ${tty} ${stdin}`;

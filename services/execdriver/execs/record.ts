@@ -16,6 +16,8 @@ export interface ExecRecord {
   process: ProcessMark | undefined;
   monitor: ProcessMark | undefined;
   exitCode: number | undefined;
+  /** The name of its monitor's directory; its own id when it is left out. */
+  place?: string | undefined;
   /** Milliseconds since 1970. */
   madeMs: number;
 }
