@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { parseMountinfo } from './mountinfo.ts';
 import { createMounts, MountFlag } from './mounts.ts';
-import { mountOverlayByData, type Overlay } from './overlay.ts';
+import { mountOverlayByData, type Overlay, takesLowersOneByOne } from './overlay.ts';
 import { SystemError } from './system-error.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root to mount';
@@ -180,6 +180,22 @@ suite('mounts', { skip }, () => {
     );
     assert.deepEqual(mounts.list(target), []);
   });
+});
+
+test('a kernel whose overlay contexts take any key gets the lower directories by mount(2)', () => {
+  // Linux 6.1 took every key, 6.5 and 6.6 only those without lowerdir+.
+  assert.equal(
+    takesLowersOneByOne(() => true),
+    false,
+  );
+  assert.equal(
+    takesLowersOneByOne((key) => key === 'lowerdir'),
+    false,
+  );
+  assert.equal(
+    takesLowersOneByOne((key) => ['lowerdir', 'lowerdir+'].includes(key)),
+    true,
+  );
 });
 
 test('mountinfo lines are parsed with their escapes and optional fields', () => {

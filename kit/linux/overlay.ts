@@ -123,13 +123,22 @@ export function mountOverlayByData(overlay: Overlay): void {
 
 let appendsLowers: boolean | undefined;
 
-/** Asks the kernel once: an unknown key is EINVAL at once, before any directory is looked up. */
+/**
+ * Whether `lowerdir+` is a key that overlayfs knows, by which keys it takes: an unknown one is EINVAL at once, before any
+ * directory is looked up. Before Linux 6.5 overlayfs read no keys by itself: those contexts take any, and refuse the mount.
+ */
+export function takesLowersOneByOne(takesKey: (key: string) => boolean): boolean {
+  return takesKey('lowerdir+') && !takesKey('longshore');
+}
+
+/** Asks the kernel once. */
 function kernelAppendsLowers(): boolean {
   if (appendsLowers !== undefined) return appendsLowers;
   const context = syscall('fsopen', 'overlay', CLOEXEC);
   if (context < 0) return false; // perhaps not allowed here; mount(2) will tell why
-  const answer = syscall('fsconfig', context, FSCONFIG_SET_STRING, 'lowerdir+', '/', 0);
-  appendsLowers = answer === 0 || errno() !== EINVAL;
+  const takesKey = (key: string) =>
+    syscall('fsconfig', context, FSCONFIG_SET_STRING, key, '/', 0) === 0 || errno() !== EINVAL;
+  appendsLowers = takesLowersOneByOne(takesKey);
   closeDescriptor(context);
   return appendsLowers;
 }
