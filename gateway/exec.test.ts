@@ -242,6 +242,18 @@ test('where nothing can go in, what goes up ends with its first frame: so the ca
   assert.deepEqual(await client.read(), multiplexed(1, 'out'));
 });
 
+test('the exit code that came with the output is told at once to who asks', async (t) => {
+  const exec = driver();
+  const { socket } = await startEngine(t, exec.owners);
+  const before = await askJson(socket, 'GET /exec/e1/json');
+  assert.deepEqual([before.value.Running, before.value.ExitCode], [false, 3]);
+  exec.begin();
+  exec.exit(5);
+  assert.equal((await ask(socket, 'POST /exec/e1/start', {})).status, 200);
+  const { value } = await askJson(socket, 'GET /exec/e1/json');
+  assert.deepEqual([value.Running, value.ExitCode, value.Pid, value.ContainerID], [false, 5, 0, id]);
+});
+
 test('a client that leaves after the exit cancels nothing: the call ends by itself', async (t) => {
   const exec = driver();
   const { socket } = await startEngine(t, exec.owners);

@@ -10,13 +10,14 @@ import { tellDetached } from './attach.ts';
 import { bodyOf } from './body.ts';
 import { consoleSize } from './container-config.ts';
 import { parseDetachKeys } from './detach-keys.ts';
+import type { EndedExecs } from './ended-execs.ts';
 import type { Exchange } from './exchange.ts';
 import { frame, stdout, streamType } from './frames.ts';
 import { hangUp, type InputFrame, inputFrames, longCall, passDown, standing } from './stdio.ts';
 import { atLeast } from './version.ts';
 
-/** Starts an exec and stays with it, or only starts it. */
-export async function startExec(exchange: Exchange, peers: Peers): Promise<void> {
+/** Starts an exec and stays with it until it is among the ended ones, or only starts it. */
+export async function startExec(exchange: Exchange, peers: Peers, ended: EndedExecs): Promise<void> {
   const { path, signal } = exchange;
   const body = (await exchange.openingBody()) ?? bodyOf({});
   const [rows, columns] = consoleSize(body);
@@ -28,7 +29,7 @@ export async function startExec(exchange: Exchange, peers: Peers): Promise<void>
   });
   if (!open.detach) {
     // As in Docker it is this request that says how the streams come, whatever the exec has.
-    await stay(exchange, peers, { open, raw: body.truth('Tty') });
+    await stay(exchange, peers, { open, raw: body.truth('Tty'), ended });
     return;
   }
   const frames = peers.execs.execStart(opening(open), { signal })[Symbol.asyncIterator]();
@@ -49,25 +50,30 @@ async function accepted(frames: AsyncIterator<ExecStartResponse>): Promise<Exec>
   return exec;
 }
 
-async function stay(exchange: Exchange, peers: Peers, { open, raw }: { open: ExecOpen; raw: boolean }): Promise<void> {
+async function stay(
+  exchange: Exchange,
+  peers: Peers,
+  { open, raw, ended }: { open: ExecOpen; raw: boolean; ended: EndedExecs },
+): Promise<void> {
   const { signal } = exchange;
   const type = streamType(raw, atLeast(exchange.version, '1.42'));
   const call = longCall(signal);
-  const ended = Promise.withResolvers<void>();
+  const isOver = Promise.withResolvers<void>();
   const inputs = Promise.withResolvers<AsyncIterable<InputFrame> | undefined>();
 
   async function* framesUp(): AsyncGenerator<ExecStartRequest> {
     yield* opening(open);
-    const input = await Promise.race([inputs.promise, ended.promise]);
+    const input = await Promise.race([inputs.promise, isOver.promise]);
     if (!input) return;
     yield* input;
     // The end of the requests is the call's, not the input's.
-    await ended.promise;
+    await isOver.promise;
   }
 
   try {
     const frames = peers.execs.execStart(framesUp(), { signal: call.signal })[Symbol.asyncIterator]();
-    const { containerId, spec } = await accepted(frames);
+    const exec = await accepted(frames);
+    const { containerId, spec } = exec;
     // As in Docker the head goes first, alone: there are clients that read ahead, and lose what comes in one piece with it.
     const { input, output } = exchange.hijack(type);
     if (spec?.openStdin) {
@@ -91,8 +97,8 @@ async function stay(exchange: Exchange, peers: Peers, { open, raw }: { open: Exe
       hangUp(output);
       return;
     }
-    await passDown(frames, output, { raw, call });
+    await passDown(frames, output, { raw, call, onExit: (code) => ended.keep(exec, code) });
   } finally {
-    ended.resolve();
+    isOver.resolve();
   }
 }

@@ -6,6 +6,7 @@ import type { Peers } from '../peers.ts';
 import type { Body } from './body.ts';
 import { consoleSize } from './container-config.ts';
 import { parseDetachKeys } from './detach-keys.ts';
+import { endedExecs } from './ended-execs.ts';
 import { BadRequest, notFound } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { startExec } from './exec-start.ts';
@@ -15,6 +16,7 @@ import { terminalSize } from './terminal.ts';
 /** Further processes in running containers: they are the exec driver's; the daemon knows the containers by their names. */
 export function execRoutes(peers: Peers): Routes {
   const { containers, execs } = peers;
+  const ended = endedExecs();
   return {
     async 'POST /containers/{id:*}/exec'(exchange) {
       const body = await exchange.body();
@@ -32,7 +34,7 @@ export function execRoutes(peers: Peers): Routes {
       exchange.json(201, { Id: id });
     },
 
-    'POST /exec/{id}/start': (exchange) => startExec(exchange, peers),
+    'POST /exec/{id}/start': (exchange) => startExec(exchange, peers, ended),
 
     async 'POST /exec/{id}/resize'(exchange) {
       await execs.resizeExec({ id: named(exchange), ...terminalSize(exchange.query) });
@@ -40,7 +42,7 @@ export function execRoutes(peers: Peers): Routes {
     },
 
     async 'GET /exec/{id}/json'(exchange) {
-      const { exec } = await execs.getExec({ id: named(exchange) });
+      const exec = ended.find(named(exchange)) ?? (await execs.getExec({ id: named(exchange) })).exec;
       if (exec === undefined) throw notFound(`No such exec instance: ${named(exchange)}`);
       exchange.json(200, execJson(exec));
     },

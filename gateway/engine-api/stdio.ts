@@ -15,7 +15,8 @@ export interface InputFrame {
 export interface OutputMessage {
   frame?:
     | { $case: 'stdout' | 'stderr'; value: Uint8Array }
-    | { $case: 'accepted' | 'ready' | 'exit'; value: object }
+    | { $case: 'accepted' | 'ready'; value: object }
+    | { $case: 'exit'; value: { code: number } }
     | undefined;
 }
 
@@ -26,18 +27,19 @@ export async function standing(frames: AsyncIterator<OutputMessage>): Promise<vo
 }
 
 /**
- * Sends output on until the process or the call ends; `raw` leaves the two streams as one. From here on a failure can only be
- * told by cutting the line.
+ * Sends output on until the process or the call ends; `raw` leaves the two streams as one. `onExit` hears of the exit code before
+ * the client sees the end. From here on a failure can only be told by cutting the line.
  */
 export async function passDown(
   frames: AsyncIterator<OutputMessage>,
   output: Writable,
-  { raw, call }: { raw: boolean; call: LongCall },
+  { raw, call, onExit }: { raw: boolean; call: LongCall; onExit?: (code: number) => void },
 ): Promise<void> {
   try {
     for (let next = await frames.next(); !next.done; next = await frames.next()) {
       const { frame: received } = next.value;
       if (received?.$case === 'exit') {
+        onExit?.(received.value.code);
         call.letEnd();
         void readToEnd(frames);
         break;
