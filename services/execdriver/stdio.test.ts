@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { suite, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isServiceError } from '../../kit/errors.ts';
 import type { AttachRequest } from '../../proto/gen/longshore/execdriver/v1/stream.ts';
 import { newId, openBench, skip } from './testing/harness.ts';
@@ -65,6 +67,49 @@ suite('stdio', { skip }, () => {
       for (let next = await lazy.next(); !next.done; next = await lazy.next());
     })().catch((error: unknown) => error);
     assert.ok(isServiceError(failure, 'CLIENT_TOO_SLOW'), String(failure));
+  });
+
+  test('what a client has yet to take comes, though the container is removed as soon as it has ended', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    // From what the calls alone can hold to what waits at the monitor too.
+    for (const size of [1_300_000, 1_480_000, 1_660_000]) {
+      const id = newId();
+      async function* open(): AsyncGenerator<AttachRequest> {
+        const value = { id, stdin: false, stdout: true, stderr: true, logs: false, follow: true, generation: 0 };
+        yield { frame: { $case: 'open', value } };
+      }
+      const frames = bench.clients.stream.attach(open())[Symbol.asyncIterator]();
+      await frames.next();
+      await bench.run(['sh', '-c', `head -c ${size} /dev/zero`], {}, id);
+      await Promise.race([bench.wait(id), delay(300)]);
+      await bench.clients.process.removeContainer({ id, keepLogs: false }).catch((error: unknown) => {
+        // More was at the monitor than there is room for on the way.
+        assert.ok(isServiceError(error, 'RUNNING'), String(error));
+      });
+      let taken = 0;
+      for (let next = await frames.next(); !next.done; next = await frames.next()) {
+        if (next.value.frame?.$case === 'stdout') taken += next.value.frame.value.length;
+      }
+      assert.equal(taken, size);
+    }
+  });
+
+  test('a container that has been attached to its end leaves no open file', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const runAttached = async () => {
+      const id = newId();
+      const attached = bench.attach(id);
+      await bench.run(['true'], {}, id);
+      await attached;
+      await bench.clients.process.removeContainer({ id, keepLogs: false });
+    };
+    const openFiles = () => readdirSync('/proc/self/fd').length;
+    await runAttached();
+    const before = openFiles();
+    for (let count = 0; count < 10; count++) await runAttached();
+    await until(() => openFiles() < before + 5);
   });
 
   test('input arrives whole, and its end with it', async () => {

@@ -3,6 +3,9 @@ import { attachSocketOf } from '../runtime/conmon.ts';
 import { connectHub, type Hub } from '../stdio/hub.ts';
 import type { ContainerRecord, ExitFact } from './record.ts';
 
+/** A monitor that has written the exit code has only some milliseconds to live. */
+export const monitorEndsMs = 2000;
+
 /** A container that this service knows: its record, and what it holds of it in memory. */
 export class Container {
   record: ContainerRecord;
@@ -53,6 +56,20 @@ export class Container {
     if (this.#hub?.clients !== 0 || (stdinOnce && !tty)) return;
     this.#hub.close();
     this.#hub = undefined;
+  }
+
+  /**
+   * For one that has ended: what it wrote is on its way here, and comes before its monitor hangs up. One that does not is
+   * left, unless a client keeps the rest from being read.
+   */
+  disconnectWhenDelivered(): void {
+    const hub = this.#hub;
+    if (hub === undefined) return;
+    this.#hub = undefined;
+    const timer = setInterval(() => {
+      if (!hub.isHeldBack) hub.close();
+    }, monitorEndsMs).unref();
+    void hub.ended.then(() => clearInterval(timer));
   }
 
   disconnect(): void {

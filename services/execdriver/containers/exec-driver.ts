@@ -87,7 +87,7 @@ export function openExecDriver(parts: Parts): ExecDriver {
     const terms = container?.record.terms ?? { runtime: '', cgroup: `${parts.cgroupHome}/${id}` };
     // The record goes last: until then a repeat, or the next life, finds what is left.
     await parts.remains.clear({ id, ...terms });
-    container?.disconnect();
+    container?.disconnectWhenDelivered();
     if (!keepLogs) await parts.forwarding.finish(id);
     if (!keepLogs) removeTree(parts.paths.logDirectoryOf(id));
     parts.containerRecords.remove(id);

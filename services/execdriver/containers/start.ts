@@ -30,7 +30,7 @@ import type { OciSpec } from '../spec/oci.ts';
 import type { Wish } from '../spec/rlimits.ts';
 import { ensureWorkingDirectory, readUserFiles } from '../spec/root-files.ts';
 import type { Attachments } from './attachments.ts';
-import { Container } from './container.ts';
+import { Container, monitorEndsMs } from './container.ts';
 import type { ContainerEvent } from './events.ts';
 import type { Exits } from './exits.ts';
 import { killTree } from './kill-tree.ts';
@@ -131,9 +131,6 @@ async function start(parts: StartParts, request: StartRequest, settle: Settle): 
   // It may have ended before its record said that it ran.
   parts.exits.settle(container);
 }
-
-/** A monitor that has written the exit code has only some milliseconds to live. */
-const monitorEndsMs = 2000;
 
 /** What is left of the generation before. Its monitor takes its attach socket away as the last thing it does: not ours. */
 async function clearPrevious(parts: StartParts, id: string): Promise<void> {

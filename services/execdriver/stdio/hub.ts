@@ -20,6 +20,8 @@ export interface Hub {
   /** Ends the connection's input, which ends the container's if the monitor was told so. Output goes on. */
   closeInput(): void;
   readonly clients: number;
+  /** A client that is behind keeps what the monitor has sent from being read. */
+  readonly isHeldBack: boolean;
   /** Settles when the monitor has delivered everything. */
   readonly ended: Promise<void>;
   close(): void;
@@ -44,7 +46,8 @@ export function connectHub(attachSocket: string): Hub {
     for (const client of clients) client.deliver(stream, bytes);
     holdOrGoOn();
   });
-  socket.on('end', end);
+  // Ours would stay open: the input could go on without the output.
+  socket.on('end', () => socket.destroy());
   socket.on('close', end);
   // A monitor that is killed resets the connection; `close` follows.
   socket.on('error', () => {});
@@ -52,6 +55,9 @@ export function connectHub(attachSocket: string): Hub {
   return {
     get clients() {
       return clients.size;
+    },
+    get isHeldBack() {
+      return socket.isPaused();
     },
     ended,
     join(client) {
