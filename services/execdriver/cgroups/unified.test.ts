@@ -152,4 +152,19 @@ suite('unified cgroups, from what a kernel has shown', () => {
       [`${128 << 20}`, `${64 << 20}`, `${64 << 20}`, '50000 100000', '10000', '0', 'max', '500'],
     );
   });
+
+  test('without the BFQ scheduler the weight of block devices is changed in the other file, in its unit', (context) => {
+    const { root, hierarchies } = unifiedTree(context);
+    rmSync(join(root, cgroup, 'io.bfq.weight'));
+    const file = join(root, cgroup, 'io.weight');
+    writeFileSync(file, 'default 2930\n');
+    for (const [weight, written] of [
+      [10, '1'],
+      [300, '2930'],
+      [1000, '10000'],
+    ] as const) {
+      updateResources(hierarchies, cgroup, Resources.fromPartial({ blkioWeight: weight }), host);
+      assert.equal(readFileSync(file, 'utf8'), written);
+    }
+  });
 });

@@ -25,8 +25,7 @@ export function updateResources(
     period: wanted.cpuRealtimePeriod,
   });
   const limits = resourcesFor(wanted, host);
-  const isUnified = hierarchies.layout === 'v2';
-  for (const { controller, file, value } of isUnified ? settingsOfVersion2(limits) : settingsOfVersion1(limits)) {
+  for (const { controller, file, value } of settingsFor(limits, hierarchies, cgroup)) {
     const directory = hierarchies.directoryOf(controller, cgroup);
     const path = `${directory}/${file}`;
     if (directory === undefined || !existsSync(path)) {
@@ -42,6 +41,15 @@ export function updateResources(
 }
 
 type Limits = ReturnType<typeof resourcesFor>;
+
+function settingsFor(limits: Limits, hierarchies: Hierarchies, cgroup: string): Setting[] {
+  if (hierarchies.layout !== 'v2') return settingsOfVersion1(limits);
+  const byBfq = existsSync(`${hierarchies.directoryOf('io', cgroup)}/${bfqWeight}`);
+  return settingsOfVersion2(limits, byBfq);
+}
+
+/** There while the BFQ scheduler is loaded, and then the one that counts. */
+const bfqWeight = 'io.bfq.weight';
 
 function settingsOfVersion1({ memory, cpu, pids, blockIO }: Limits): Setting[] {
   return settings([
@@ -60,7 +68,7 @@ function settingsOfVersion1({ memory, cpu, pids, blockIO }: Limits): Setting[] {
   ]);
 }
 
-function settingsOfVersion2({ memory, cpu, pids, blockIO }: Limits): Setting[] {
+function settingsOfVersion2({ memory, cpu, pids, blockIO }: Limits, byBfq: boolean): Setting[] {
   const swap = memory?.swap !== undefined && memory.limit !== undefined ? memory.swap - memory.limit : undefined;
   // Version 1's shares from 2 to 262144 are weights from 1 to 10000 here, as the runtimes convert them.
   const weight = cpu?.shares === undefined ? undefined : 1 + Math.floor(((cpu.shares - 2) * 9999) / 262142);
@@ -74,8 +82,13 @@ function settingsOfVersion2({ memory, cpu, pids, blockIO }: Limits): Setting[] {
     ['cpuset', 'cpuset.cpus', cpu?.cpus],
     ['cpuset', 'cpuset.mems', cpu?.mems],
     ['pids', 'pids.max', pids && countOrMax(pids.limit)],
-    ['io', 'io.bfq.weight', blockIO?.weight],
+    ['io', byBfq ? bfqWeight : 'io.weight', byBfq ? blockIO?.weight : blockIO?.weight && ioWeight(blockIO.weight)],
   ]);
+}
+
+/** Weights from 10 to 1000 are such from 1 to 10000 here, as the runtimes convert them. */
+function ioWeight(weight: number): number {
+  return 1 + Math.floor(((weight - 10) * 9999) / 990);
 }
 
 function settings(rows: [controller: string, file: string, value: string | number | undefined][]): Setting[] {
