@@ -31,9 +31,19 @@ suite('AppArmor profiles, where the kernel has them', () => {
   });
 
   test('what is asked for is taken as it is', async () => {
-    const kernel = recorded([]);
-    assert.equal(await profileFor(kernel, { ...plain, apparmor: 'mine' }), 'mine');
-    assert.equal(await profileFor(kernel, { ...plain, apparmor: 'unconfined' }), 'unconfined');
+    const kernel = recorded(['mine']);
+    for (const apparmor of ['mine', 'unconfined', ':theirs:profile', 'mine//&other']) {
+      assert.equal(await profileFor(kernel, { ...plain, apparmor }), apparmor);
+    }
     assert.deepEqual(kernel.policies, []);
+  });
+
+  test('a profile that is not loaded is refused by its name, where the kernel tells which are', async () => {
+    await assert.rejects(
+      profileFor(recorded([]), { ...plain, apparmor: 'mine' }),
+      /the AppArmor profile "mine" is not loaded/,
+    );
+    const silent = { ...recorded([]), isLoaded: () => undefined };
+    assert.equal(await profileFor(silent, { ...plain, apparmor: 'mine' }), 'mine');
   });
 });

@@ -9,22 +9,23 @@ export const usualProfile = 'docker-default';
 
 /** The kernel's profiles. */
 export interface AppArmor {
-  isLoaded(profile: string): boolean;
+  /** Undefined: the kernel does not show here which it has. */
+  isLoaded(profile: string): boolean | undefined;
   /** Takes a policy into the kernel, in the place of one with its name. */
   load(policy: string): Promise<void>;
 }
 
 export function isAppArmorOn(): boolean {
-  return readOr('/sys/module/apparmor/parameters/enabled').startsWith('Y');
+  return readOr('/sys/module/apparmor/parameters/enabled', '').startsWith('Y');
 }
 
 /** The real ones. `directory`: where a policy is put for the parser to read. */
 export function createAppArmor(processes: Processes, directory: string): AppArmor {
   return {
-    isLoaded: (profile) =>
-      readOr('/sys/kernel/security/apparmor/profiles')
-        .split('\n')
-        .some((line) => line.startsWith(`${profile} (`)),
+    isLoaded(profile) {
+      const list = readOr('/sys/kernel/security/apparmor/profiles', undefined);
+      return list?.split('\n').some((line) => line.startsWith(`${profile} (`));
+    },
     async load(policy) {
       const parser = findProgram('apparmor_parser');
       if (parser === undefined) {
@@ -44,8 +45,8 @@ export function createAppArmor(processes: Processes, directory: string): AppArmo
 }
 
 /**
- * The profile of a container on a host that has AppArmor: the one that was asked for, which is there or the runtime says so;
- * else Docker's rule. The usual one is loaded when it is missing: package updates are known to take it away.
+ * The profile of a container on a host that has AppArmor: the one that was asked for, else Docker's rule. The usual one is
+ * loaded when it is missing: package updates are known to take it away. Throws BAD_SPEC when another one is.
  */
 export async function profileFor(
   appArmor: AppArmor,
@@ -53,7 +54,16 @@ export async function profileFor(
 ): Promise<string> {
   const profile = apparmor || (privileged ? 'unconfined' : usualProfile);
   if (profile === usualProfile && !appArmor.isLoaded(usualProfile)) await appArmor.load(usualPolicy);
+  else if (isPlain(profile) && appArmor.isLoaded(profile) === false) {
+    const detail = `the AppArmor profile ${JSON.stringify(profile)} is not loaded: load it with apparmor_parser, or name another`;
+    throw errors.badSpec({ field: 'confinement.apparmor', detail });
+  }
   return profile;
+}
+
+/** Neither of another policy namespace (`:name:profile`) nor several at once (`one//&two`): of those the kernel's list tells little. */
+function isPlain(profile: string): boolean {
+  return profile !== 'unconfined' && !profile.startsWith(':') && !profile.includes('//&');
 }
 
 /** Files, capabilities and network as elsewhere decided; no mounts, nothing of the kernel's own written, no tracing of others. */
@@ -92,7 +102,7 @@ profile ${usualProfile} flags=(attach_disconnected,mediate_deleted) {
 }
 `;
 
-function readOr(path: string, otherwise = ''): string {
+function readOr<T>(path: string, otherwise: T): string | T {
   try {
     return readFileSync(path, 'utf8');
   } catch {
