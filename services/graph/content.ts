@@ -25,6 +25,8 @@ export interface ContentStore {
   path(digest: Digest): string;
   /** The whole blob; at most `limit` bytes. */
   read(digest: Digest, limit: number): Promise<Buffer | undefined>;
+  /** The first bytes, 512 of them if there are so many. */
+  head(digest: Digest): Promise<Buffer>;
   stream(digest: Digest): AsyncIterable<Uint8Array>;
   remove(digest: Digest): Promise<void>;
   list(): Promise<Digest[]>;
@@ -78,6 +80,11 @@ export async function openContentStore(dataRoot: string): Promise<ContentStore> 
       const bytes = Buffer.concat(chunks);
       if (digestOf(bytes) !== digest) throw errors.contentMissing({ digest });
       return bytes;
+    },
+    async head(digest) {
+      await using handle = await open(fileOf(digest), 'r').catch(missing(digest));
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(512), 0, 512, 0);
+      return buffer.subarray(0, bytesRead);
     },
     stream: (digest) => createReadStream(fileOf(digest), { highWaterMark: mebibyte }),
     remove: (digest) => rm(fileOf(digest), { force: true }),

@@ -1,5 +1,6 @@
 import { idempotent } from '../../kit/outcomes.ts';
 import { currentCall } from '../../kit/rpc/call.ts';
+import { passedOn } from '../../kit/young-garbage.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import {
   AcquireImageRequest,
@@ -149,7 +150,10 @@ function done(changed: boolean): Outcome {
 }
 
 async function* chunksOf(requests: AsyncIterable<LoadImagesRequest>): AsyncGenerator<Uint8Array, void> {
-  for await (const { chunk } of requests) if (chunk.length > 0) yield chunk;
+  for await (const { chunk } of requests) {
+    if (chunk.length > 0) yield chunk;
+    passedOn(chunk.length);
+  }
 }
 
 /** The first frame is the header; the rest are the archive's bytes. */
@@ -166,6 +170,7 @@ async function opened(
       const { frame: piece } = next.value;
       if (piece?.$case !== 'chunk') throw errors.badRequest({ field: 'frame', problem: 'a second header' });
       if (piece.value.length > 0) yield piece.value;
+      passedOn(piece.value.length);
     }
   }
   return { header: frame.value, chunks: chunks() };

@@ -95,6 +95,56 @@ test('a layer that is a link to another layer inside the archive is that layer',
   assert.equal((await list(graph))[0]?.diffIds.length, 2);
 });
 
+/** The frames of an archive up to a file, then, once `isTime`, the rest. */
+async function* inTwo(archive: Buffer, name: string, isTime: () => boolean) {
+  const at = archive.indexOf(name);
+  assert.ok(at > 0);
+  yield* framesOf(archive.subarray(0, at));
+  while (!isTime()) await setImmediate();
+  yield* framesOf(archive.subarray(at));
+}
+
+for (const [name, archive] of [
+  ['of docker save', classicArchive([hello])],
+  ['with its config first', ociArchive(hello, { withManifestJson: true })],
+] as const) {
+  test(`layers of an archive ${name} are made while it is on its way`, { timeout: 20_000 }, async (t) => {
+    const graph = await startGraph(t);
+    const frames = inTwo(archive, 'manifest.json', () => graph.fake.layers.size === hello.layers.length);
+    await Array.fromAsync(graph.images.loadImages(frames));
+    const [image] = await list(graph);
+    assert.equal(image?.id, hello.id);
+    assert.equal(graph.fake.layers.get(image.topLayer)?.parent, hello.diffIds[0]?.slice('sha256:'.length));
+    assert.deepEqual(graph.fake.sources.length, hello.layers.length);
+  });
+}
+
+test('layers that come in another order than they lie in are made as the manifest says, and no others stay', async (t) => {
+  const graph = await startGraph(t);
+  const entries = classicEntries([hello]);
+  const isOf = (layer: Buffer | undefined) => (entry: { name: string }) => entry.name.startsWith(sha256(layer ?? ''));
+  const [first, second] = hello.layers;
+  const turned = [...entries.filter(isOf(second)), ...entries.filter(isOf(first)), ...entries.slice(-2)];
+  const before = inTwo(tarOf(turned), `${hello.hex}.json`, () => graph.fake.layers.size === 2);
+  await Array.fromAsync(graph.images.loadImages(before));
+  const [image] = await list(graph);
+  assert.deepEqual(image?.diffIds, hello.diffIds);
+  const [base = ''] = hello.diffIds;
+  assert.deepEqual([...graph.fake.layers.keys()].toSorted(), [base.slice('sha256:'.length), image.topLayer].toSorted());
+  assert.deepEqual((await graph.blobs()).toSorted(), hello.layers.map(sha256).toSorted());
+});
+
+test('of an archive that breaks off after its layers none stays', async (t) => {
+  const graph = await startGraph(t);
+  const archive = classicArchive([hello]);
+  const frames = inTwo(archive.subarray(0, archive.indexOf('manifest.json') + 100), 'manifest.json', () => {
+    return graph.fake.layers.size === hello.layers.length;
+  });
+  await assert.rejects(Array.fromAsync(graph.images.loadImages(frames)), { reason: 'BAD_ARCHIVE' });
+  assert.equal(graph.fake.layers.size, 0);
+  assert.deepEqual(await graph.blobs(), []);
+});
+
 test('layers that are there already are not applied again', async (t) => {
   const graph = await startGraph(t);
   await load(graph, classicArchive([hello]));

@@ -3,6 +3,7 @@ import { requireSpace } from '../../kit/disk-space.ts';
 import { spool } from './archive/archive.ts';
 import { type ArchivedImage, describeImages } from './archive/image-archive.ts';
 import type { Digest } from './digest.ts';
+import { earlyLayers } from './early-layers.ts';
 import type { Graph } from './graph.ts';
 import { interruptible, type Progress } from './progress.ts';
 import type { ImageLayer } from './records/images.ts';
@@ -20,7 +21,7 @@ export interface Loaded {
 export type LoadEvent = Progress | Loaded;
 
 /**
- * Takes in the images of an archive. Content first, then layers, then one transaction for each image with its tags: a
+ * Takes in the images of an archive. Content first, layers beside it and behind it, then one transaction for each image with its tags: a
  * crash or an error leaves whole images, and what belongs to none of them is removed. BAD_ARCHIVE.
  */
 export async function* loadImages(
@@ -31,16 +32,19 @@ export async function* loadImages(
   const signal = AbortSignal.any([cancelled, graph.closing]);
   requireSpace(dirname(graph.records.path));
   const lease = graph.leases.open();
+  const early = earlyLayers(graph, lease, signal);
   try {
-    const archive = yield* spool(interruptible(source, signal), graph.content, lease);
+    const archive = yield* spool(interruptible(source, signal), graph.content, lease, early.came);
+    early.close();
     for (const image of await describeImages(archive)) {
-      const layers = yield* unpack(graph, image.layers, lease, signal);
+      const layers = yield* unpack(graph, image.layers, lease, signal, early);
       signal.throwIfAborted();
       const loaded = record(graph, image, layers);
       await graph.records.synced();
       yield loaded;
     }
   } finally {
+    await early.end();
     await graph.garbage.collect(await lease.release());
   }
 }

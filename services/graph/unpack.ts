@@ -1,5 +1,6 @@
 import { isServiceError } from '../../kit/errors.ts';
 import { chainIds, type Digest, shortId } from './digest.ts';
+import type { EarlyLayers } from './early-layers.ts';
 import { badArchive } from './errors.ts';
 import type { Graph } from './graph.ts';
 import type { Lease } from './leases.ts';
@@ -11,12 +12,16 @@ export interface PackedLayer {
   blob: { digest: Digest; size: number };
 }
 
-/** Makes the layers that graphdriver has not got yet, lowest first. The lease holds each before it is made. */
+/**
+ * Makes the layers that graphdriver has not got yet, lowest first. The lease holds each before it is made. What was begun early
+ * is waited for.
+ */
 export async function* unpack(
   graph: Graph,
   packed: readonly PackedLayer[],
   lease: Lease,
   signal: AbortSignal,
+  early?: Pick<EarlyLayers, 'find'>,
 ): AsyncGenerator<Progress, ImageLayer[]> {
   const ids = chainIds(packed.map((layer) => layer.diffId));
   const layers: ImageLayer[] = [];
@@ -25,7 +30,8 @@ export async function* unpack(
     const parent = ids[i - 1];
     signal.throwIfAborted();
     await lease.hold(id);
-    let made = await graph.layers.find(id);
+    const underWay = early?.find(id);
+    let made = underWay ? undefined : await graph.layers.find(id);
     if (made === undefined) {
       let sent = 0;
       const report = (current: number): Progress => ({
@@ -38,9 +44,9 @@ export async function* unpack(
       const count = (bytes: number) => {
         sent += bytes;
       };
-      const work = graph.layers
-        .apply({ id, parent, diffId, blob: blob.digest }, count, signal)
-        .catch((error: unknown) => rethrow(error, diffId));
+      const apply = () => graph.layers.apply({ id, parent, diffId, blob: blob.digest }, count, signal);
+      // One that failed early may have been guessed wrongly.
+      const work = (underWay?.catch(apply) ?? apply()).catch((error: unknown) => rethrow(error, diffId));
       made = yield* reporting(work, () => report(sent));
       yield report(blob.size);
     }

@@ -22,11 +22,12 @@ export interface Archive {
 const worthReporting = 1024 * 1024;
 const mostLinks = 16;
 
-/** Takes an archive (plain, gzip or zstd) into the content store, each file hashed while it is written. */
+/** Takes an archive (plain, gzip or zstd) into the content store, each file hashed while it is written; `came` hears of each. */
 export async function* spool(
   source: AsyncIterable<Uint8Array>,
   content: ContentStore,
   lease: Lease,
+  came: (file: Ingested) => void,
 ): AsyncGenerator<Progress, Archive> {
   const files = new Map<string, Ingested>();
   const links = new Map<string, string>();
@@ -52,7 +53,9 @@ export async function* spool(
       current: received,
       total: entry.size,
     });
-    files.set(name, entry.size < worthReporting ? await work : yield* reporting(work, report));
+    const file = entry.size < worthReporting ? await work : yield* reporting(work, report);
+    came(file);
+    files.set(name, file);
     links.delete(name);
   }
   return archiveOf(files, links, content);
