@@ -53,7 +53,7 @@ function unifiedTree(context: { after(work: () => void): void }): { root: string
 suite('unified cgroups, from what a kernel has shown', () => {
   test('the host can do what version 2 can, and does not claim the rest', (context) => {
     const { hierarchies } = unifiedTree(context);
-    const host = probeHost(hierarchies, ['CAP_CHOWN']);
+    const host = probeHost(hierarchies, ['CAP_CHOWN'], true);
     assert.equal(host.cgroupLayout, 'v2');
     const { memoryLimit, memoryReservation, cpuShares, cpuQuota, cpuset, pidsLimit, blkio, freezer } = host;
     assert.deepEqual(
@@ -72,6 +72,8 @@ suite('unified cgroups, from what a kernel has shown', () => {
     assert.deepEqual([host.blkioWeight, host.blkioWeightDevice, host.blkioThrottle], [true, true, true]);
     assert.deepEqual([host.memorySwappiness, host.oomKillDisable, host.cpuRealtime], [false, false, false]);
     assert.deepEqual([host.cpusAvailable, host.memsAvailable], ['0-3', '0']);
+    const withoutBfq = probeHost(hierarchies, [], false);
+    assert.deepEqual([withoutBfq.blkioWeight, withoutBfq.blkioWeightDevice], [true, false]);
   });
 
   test('a sample is read from version 2’s files', (context) => {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, hostname, machine, release, totalmem } from 'node:os';
 import { bootId } from '../../../kit/linux/process.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
@@ -41,7 +41,11 @@ export interface HostProbe {
 }
 
 /** Looks at the files that would be written, not at versions. */
-export function probeHost(hierarchies: Hierarchies, capabilities: readonly string[]): HostProbe {
+export function probeHost(
+  hierarchies: Hierarchies,
+  capabilities: readonly string[],
+  bfqIsThere = isBfqThere(),
+): HostProbe {
   const v2 = hierarchies.layout === 'v2';
   // Files of a limit are in every cgroup but the unified root: there the controller's being offered says it.
   const has = (controller: string, file: string) => {
@@ -75,7 +79,8 @@ export function probeHost(hierarchies: Hierarchies, capabilities: readonly strin
     oomKillDisable: hasOnly1('memory', 'memory.oom_control'),
     cpuRealtime: hasOnly1('cpu', 'cpu.rt_period_us'),
     blkioWeight: weighs,
-    blkioWeightDevice: weighs,
+    // Of unified cgroups the runtimes weigh single devices for the BFQ scheduler alone.
+    blkioWeightDevice: v2 ? weighs && bfqIsThere : weighs,
     blkioThrottle: has(v2 ? 'io' : 'blkio', 'blkio.throttle.read_bps_device'),
     cgroupNamespaces: existsSync('/proc/self/ns/cgroup'),
     cpusAvailable: cpusetFile('cpus'),
@@ -125,6 +130,12 @@ function warningsFor(found: Found): string[] {
     [found.ipv4Forwarding, 'WARNING: IPv4 forwarding is disabled'],
   ];
   return lacks.filter(([isThere]) => !isThere).map(([, warning]) => warning);
+}
+
+/** Whether a block device has it to choose from. */
+function isBfqThere(): boolean {
+  const devices = existsSync('/sys/block') ? readdirSync('/sys/block') : [];
+  return devices.some((device) => /\bbfq\b/.test(readOr(`/sys/block/${device}/queue/scheduler`)));
 }
 
 function operatingSystem(): string {
