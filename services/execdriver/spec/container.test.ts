@@ -18,6 +18,7 @@ const facts: EngineFacts = {
   hostname: 'machine',
   capabilities: held,
   limits: new Map([['RLIMIT_NOFILE', { soft: 1024n, hard: 20_000n }]]),
+  mostOpenFiles: 1_048_576n,
   oomScoreAdj: 100,
   cgroup2: false,
   countsSwap: true,
@@ -143,6 +144,18 @@ suite('what a container is given, as Docker gives it', () => {
       encodeSpec(spec).includes('{"type":"RLIMIT_CORE","soft":18446744073709551615,"hard":18446744073709551615}'),
     );
     assert.match(await refusal({ rlimits: [{ name: 'nofiles', soft: 1n, hard: 1n }] }), /invalid ulimit type: nofiles/);
+  });
+
+  test('an engine that may raise limits asks for no more open files than the kernel lets anybody have', async () => {
+    const capabilities = [...held, 'CAP_SYS_RESOURCE'];
+    const rlimits = [
+      { name: 'nofile', soft: 50_000n, hard: -1n },
+      { name: 'nproc', soft: -1n, hard: -1n },
+    ];
+    assert.deepEqual((await translate({ rlimits }, { capabilities })).process.rlimits, [
+      { type: 'RLIMIT_NOFILE', soft: 50_000n, hard: 1_048_576n },
+      { type: 'RLIMIT_NPROC', soft: RLIM_INFINITY, hard: RLIM_INFINITY },
+    ]);
   });
 
   test('the score for being killed is not below the engine’s own', async () => {

@@ -150,7 +150,9 @@ function processOf(
   const { capabilities, user, selinux, around } = parts;
   const { facts } = around;
   const hostname = spec.utsMode === 'host' ? facts.hostname : spec.hostname;
-  const rlimits = rlimitsFor(spec.rlimits, around.defaultUlimits, facts.limits, mayRaise(facts));
+  const { limits: held, mostOpenFiles } = facts;
+  const bounds = { held, mostOpenFiles, mayRaise: mayRaise(facts) };
+  const rlimits = rlimitsFor(spec.rlimits, around.defaultUlimits, bounds);
   return {
     terminal: spec.tty,
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },

@@ -15,6 +15,8 @@ export interface EngineFacts {
   /** What can be handed on: held, and not out of bounds. */
   capabilities: readonly string[];
   limits: ReadonlyMap<Resource, ResourceLimit>;
+  /** The most open files that the kernel lets a process have, whoever asks for it. */
+  mostOpenFiles: bigint;
   oomScoreAdj: number;
   /** Unified cgroups, version 2. */
   cgroup2: boolean;
@@ -44,6 +46,7 @@ export async function readEngineFacts(cgroupRoot = '/sys/fs/cgroup'): Promise<En
     hostname: hostname(),
     capabilities: [...bounding].filter((capability) => permitted.has(capability)),
     limits: resourceLimits(),
+    mostOpenFiles: BigInt(await readFile('/proc/sys/fs/nr_open', 'utf8')),
     oomScoreAdj: Number(await readFile('/proc/self/oom_score_adj', 'utf8')),
     cgroup2,
     countsSwap: cgroup2 ? existsSync('/proc/swaps') : existsSync(`${cgroupRoot}/memory/memory.memsw.limit_in_bytes`),

@@ -9,13 +9,15 @@ export interface Wish {
   hard: bigint;
 }
 
-/** Wishes for the container come before the engine's defaults; without CAP_SYS_RESOURCE none goes above what the engine has. */
-export function rlimitsFor(
-  wishes: readonly Wish[],
-  defaults: readonly Wish[],
-  held: ReadonlyMap<Resource, ResourceLimit>,
-  mayRaise: boolean,
-): OciRlimit[] {
+/** Up to where the engine may set limits: to what it has itself, or, with CAP_SYS_RESOURCE, to what the kernel allows. */
+interface Bounds {
+  held: ReadonlyMap<Resource, ResourceLimit>;
+  mayRaise: boolean;
+  mostOpenFiles: bigint;
+}
+
+/** Wishes for the container come before the engine's defaults; none goes above what the engine may set. */
+export function rlimitsFor(wishes: readonly Wish[], defaults: readonly Wish[], bounds: Bounds): OciRlimit[] {
   const byName = new Map([...defaults, ...wishes].map((wish) => [wish.name.toLowerCase(), wish]));
   return [...byName.values()].map((wish) => {
     const type = `RLIMIT_${wish.name.toUpperCase()}`;
@@ -25,10 +27,14 @@ export function rlimitsFor(
       const detail = `ulimit soft limit must be less than or equal to hard limit: ${wish.soft} > ${wish.hard}`;
       throw errors.badSpec({ field: 'rlimits', detail });
     }
-    const most = mayRaise ? RLIM_INFINITY : (held.get(type)?.hard ?? RLIM_INFINITY);
-    const hard = least(asked.hard, most);
+    const hard = least(asked.hard, mostOf(type, bounds));
     return { type, soft: least(asked.soft, hard), hard };
   });
+}
+
+function mostOf(type: Resource, { held, mayRaise, mostOpenFiles }: Bounds): bigint {
+  if (!mayRaise) return held.get(type)?.hard ?? RLIM_INFINITY;
+  return type === 'RLIMIT_NOFILE' ? mostOpenFiles : RLIM_INFINITY;
 }
 
 function amount(value: bigint): bigint {
