@@ -82,7 +82,7 @@ export function createLayerStore({ durable, dataRoot, bootId, bootIdBefore }: Li
   };
   const add = (made: NewLayer, rest: Pick<Layer, 'writable' | 'diffId' | 'size'>, archive: Buffer): Layer => {
     const { id, parent, labels } = made;
-    const layer: Layer = { id, parent, labels, holders: [], createdAtNs: nowNs(), ...rest };
+    const layer: Layer = { id, parent, labels, holders: [], createdAtNs: nowNs(), directories: {}, ...rest };
     layers.set(id, { layer, archive, written: new Map() });
     return layer;
   };

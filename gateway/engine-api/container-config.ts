@@ -1,4 +1,9 @@
-import type { ContainerConfig, EndpointConfig, HostConfig } from '../../proto/gen/longshore/daemon/v1/config.ts';
+import type {
+  ContainerConfig,
+  ContainerResources,
+  EndpointConfig,
+  HostConfig,
+} from '../../proto/gen/longshore/daemon/v1/config.ts';
 import { type Body, int32, uint32 } from './body.ts';
 import { BadRequest } from './errors.ts';
 import { familiarName } from './image-name.ts';
@@ -44,6 +49,11 @@ export function containerConfig(body: Body): ContainerConfig {
   };
 }
 
+/** As in Docker 0 and less say that there is no limit, as leaving it out does. */
+function unlimitedUnset(resources: ContainerResources): ContainerResources {
+  return { ...resources, pidsLimit: (resources.pidsLimit ?? 0) > 0 ? resources.pidsLimit : undefined };
+}
+
 /** Docker's HostConfig. */
 export function hostConfig(body: Body): HostConfig {
   const restart = body.object('RestartPolicy');
@@ -70,7 +80,7 @@ export function hostConfig(body: Body): HostConfig {
     networkMode: body.text('NetworkMode'),
     restartPolicy: { name: restart.text('Name'), maximumRetryCount: restart.integer('MaximumRetryCount', int32) },
     autoRemove: body.truth('AutoRemove'),
-    resources: resourcesOf(body),
+    resources: unlimitedUnset(resourcesOf(body)),
     capAdd: body.texts('CapAdd'),
     capDrop: body.texts('CapDrop'),
     privileged: body.truth('Privileged'),

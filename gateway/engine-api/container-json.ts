@@ -15,8 +15,12 @@ import { healthcheckJson, healthJson } from './health-json.ts';
 import { resourcesJson } from './resources.ts';
 import { rfc3339 } from './times.ts';
 
-/** `inspect`, with the ids of the execs that are made and have not ended. */
-export function containerJson(container: Container, execs: readonly string[]): object {
+/** `inspect`, with the ids of the execs that are made and have not ended, and where the parts of its layer are. */
+export function containerJson(
+  container: Container,
+  execs: readonly string[],
+  directories: Record<string, string>,
+): object {
   const { config, hostConfig, state } = container;
   return {
     Id: container.id,
@@ -38,10 +42,10 @@ export function containerJson(container: Container, execs: readonly string[]): o
     AppArmorProfile: '',
     ExecIDs: orNull(execs),
     HostConfig: hostConfigJson(hostConfig),
-    GraphDriver: { Name: container.layerDriver, Data: null },
+    GraphDriver: graphDriverJson(container.layerDriver, directories),
     ...(container.sizeRw !== undefined && { SizeRw: container.sizeRw }),
     ...(container.sizeRoot !== undefined && { SizeRootFs: container.sizeRoot }),
-    Mounts: container.mounts.map(mountJson),
+    Mounts: mountsJson(container),
     Config: configJson(config),
     NetworkSettings: networkJson(container),
   };
@@ -221,14 +225,27 @@ function mountConfigJson(mount: MountConfig): object {
   };
 }
 
-export function mountJson(mount: MountPoint): object {
+/** As in Docker what `--tmpfs` makes is not among them, what `--mount type=tmpfs` does is. */
+export function mountsJson({ mounts, hostConfig }: Container): object[] {
+  return mounts
+    .filter(({ type, destination }) => type !== 'tmpfs' || hostConfig?.tmpfs[destination] === undefined)
+    .map(mountJson);
+}
+
+/** Of an image's layer or a container's. */
+export function graphDriverJson(driver: string, directories: Record<string, string>): object {
+  return { Name: driver, Data: Object.keys(directories).length > 0 ? directories : null };
+}
+
+function mountJson(mount: MountPoint): object {
   return {
     Type: mount.type,
     ...(mount.name !== '' && { Name: mount.name }),
     Source: mount.source,
     Destination: mount.destination,
     ...(mount.driver !== '' && { Driver: mount.driver }),
-    Mode: mount.mode,
+    // Docker relabels what is in its own volumes for everybody.
+    Mode: mount.mode || (mount.type === 'volume' && mount.driver === 'local' && !mount.anonymous ? 'z' : ''),
     RW: mount.readWrite,
     Propagation: mount.propagation,
   };

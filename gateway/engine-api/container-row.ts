@@ -1,5 +1,5 @@
 import { type Container, ContainerStatus } from '../../proto/gen/longshore/daemon/v1/container.ts';
-import { mountJson, networksJson, statusName } from './container-json.ts';
+import { mountsJson, networksJson, statusName } from './container-json.ts';
 import { healthWords } from './health-json.ts';
 import { secondsOf } from './times.ts';
 
@@ -22,7 +22,7 @@ export function containerRow(container: Container): object {
     NetworkSettings: {
       Networks: networksJson(container.network?.networks ?? [], container.hostConfig?.networkMode ?? ''),
     },
-    Mounts: container.mounts.map(mountJson),
+    Mounts: mountsJson(container),
   };
 }
 

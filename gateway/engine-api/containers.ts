@@ -69,7 +69,8 @@ export function containerRoutes(peers: Peers): Routes {
         withSize: exchange.query.truth('size'),
       });
       if (container === undefined) throw noSuchContainer(exchange);
-      exchange.json(200, containerJson(container, await openExecs(peers, container)));
+      const [execs, directories] = await Promise.all([openExecs(peers, container), layerDirectories(peers, container)]);
+      exchange.json(200, containerJson(container, execs, directories));
     },
 
     async 'POST /containers/{id:*}/start'(exchange) {
@@ -191,6 +192,16 @@ async function openExecs(peers: Peers, { id, state }: Container): Promise<string
     // A record can be shown without them.
   }
   return open;
+}
+
+/** Of its own layer. */
+async function layerDirectories({ layers }: Peers, { id }: Container): Promise<Record<string, string>> {
+  try {
+    return (await layers.getLayer({ id }, { signal: AbortSignal.timeout(tellMs) })).layer?.directories ?? {};
+  } catch {
+    // As above.
+    return {};
+  }
 }
 
 const noSuchContainer = (exchange: Exchange) => notFound(`No such container: ${named(exchange)}`);

@@ -3,7 +3,7 @@ import { rfc3339 } from './times.ts';
 import { atLeast } from './version.ts';
 
 /** `inspect` of an image. */
-export function imageJson(image: Image, driver: string, version: string): object {
+export function imageJson(image: Image, graphDriver: object, version: string): object {
   const config = configJson(image.config, version);
   return {
     Id: image.id,
@@ -22,7 +22,7 @@ export function imageJson(image: Image, driver: string, version: string): object
     Os: image.os,
     Size: image.size,
     ...(!atLeast(version, '1.44') && { VirtualSize: image.size }),
-    GraphDriver: { Data: null, Name: driver },
+    GraphDriver: graphDriver,
     RootFS: { Type: 'layers', ...(image.diffIds.length > 0 && { Layers: image.diffIds }) },
     Metadata: { LastTagTime: rfc3339(image.lastTaggedAtNs) },
   };

@@ -2,6 +2,7 @@ import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { Image } from '../../proto/gen/longshore/graph/v1/image.ts';
 import type { Peers } from '../peers.ts';
 import { chainIds } from './chain.ts';
+import { graphDriverJson } from './container-json.ts';
 import { notFound, notServed } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { importImage, loadImages } from './image-archives.ts';
@@ -28,7 +29,8 @@ export function imageRoutes(peers: Peers): Routes {
     async 'GET /images/{name:*}/json'(exchange) {
       const [image, driver] = await Promise.all([getImage(exchange, peers), storageDriver(peers)]);
       requirePlatform(exchange.query.text('platform'), image, named(exchange));
-      exchange.json(200, imageJson(image, driver, exchange.version));
+      const { layer } = image.topLayer === '' ? {} : await peers.layers.getLayer({ id: image.topLayer });
+      exchange.json(200, imageJson(image, graphDriverJson(driver, layer?.directories ?? {}), exchange.version));
     },
 
     async 'GET /images/{name:*}/history'(exchange) {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 import { bootEngine, type Engine, until } from '../engine.ts';
 import { busyboxTar, importBusybox } from '../images.ts';
@@ -207,4 +208,50 @@ test('events tell every verb of a container with its attributes, in order, from 
   assert.deepEqual(await told(end, 'plugin=any'), await told(end, 'service=any'));
   const backwards = await engine.docker('events', '--since', '20', '--until', '10');
   assert.match(backwards.stderr, /`since` time \(20\) cannot be after `until` time \(10\)/);
+});
+
+suite('inspect shows what the engine has filled in', () => {
+  const inspected = async (name: string) => JSON.parse(await docker('inspect', name))[0];
+
+  test('where the parts of a layer are', async () => {
+    const { GraphDriver } = await inspected('ended');
+    assert.equal(GraphDriver.Name, 'overlay2');
+    const { LowerDir, MergedDir, UpperDir, WorkDir } = GraphDriver.Data;
+    assert.equal(readFileSync(`${UpperDir}/file`, 'utf8'), 'written\n');
+    assert.ok(LowerDir.split(':').every((lower: string) => existsSync(`${lower}/bin/busybox`)));
+    assert.ok(existsSync(WorkDir));
+    const { GraphDriver: living } = await inspected('apart');
+    assert.ok(existsSync(`${living.Data.MergedDir}/bin/busybox`));
+    assert.equal(existsSync(`${MergedDir}/bin/busybox`), false);
+    const image = await inspected('busybox');
+    assert.ok(existsSync(`${image.GraphDriver.Data.UpperDir}/bin/busybox`));
+  });
+
+  test('namespaces, labels and limits that were left to it', async () => {
+    const cgroups = existsSync('/sys/fs/cgroup/cgroup.controllers') ? 'private' : 'host';
+    const { HostConfig } = await inspected('apart');
+    assert.deepEqual(
+      [HostConfig.CgroupnsMode, HostConfig.PidsLimit, HostConfig.SecurityOpt, HostConfig.Runtime],
+      [cgroups, null, null, 'crun'],
+    );
+    const id = (await docker('create', '--privileged', '--pids-limit', '-1', 'busybox')).trim();
+    const { HostConfig: privileged } = await inspected(id);
+    await docker('rm', id);
+    assert.deepEqual([privileged.SecurityOpt, privileged.PidsLimit], [['label=disable'], null]);
+  });
+
+  test('mounts: volumes with their mode, what --mount makes in memory, but not what --tmpfs does', async () => {
+    const mounts = ['--tmpfs', '/scratch', '--mount', 'type=tmpfs,target=/memory', '-v', 'named:/data', '-v', '/own'];
+    const id = (await docker('create', ...mounts, 'busybox')).trim();
+    const { Mounts } = await inspected(id);
+    const listed = await docker('ps', '-a', '--no-trunc', '--filter', `id=${id}`, '--format', '{{.Mounts}}');
+    await docker('rm', '-v', id);
+    const told = Mounts.map(({ Type, Destination, Mode }: Record<string, string>) => [Destination, Type, Mode]);
+    assert.deepEqual(told.toSorted(), [
+      ['/data', 'volume', 'z'],
+      ['/memory', 'tmpfs', ''],
+      ['/own', 'volume', ''],
+    ]);
+    assert.equal(listed.trim().split(',').length, 3);
+  });
 });

@@ -130,7 +130,7 @@ test('an image whose layers are gone is not shown; it can be removed, or loaded 
 
 test('Init sweeps layers of ours that no image has, and leaves others’', async (t) => {
   const graph = await startGraph(t);
-  const layer = { diffId: '', writable: false, size: 1, holders: [], createdAtNs: 1n };
+  const layer = { diffId: '', writable: false, size: 1, holders: [], createdAtNs: 1n, directories: {} };
   const ours = { 'longshore.owner': 'graph' };
   const [a, b, other, written] = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(64)) as [
     string,

@@ -88,6 +88,8 @@ export function openBtrfs(directory: string, { btrfs, pool }: { btrfs: Btrfs; po
 
     sweep: () => sweepHome(home, destroy),
 
+    directories: () => ({}),
+
     difference: (layer, { ancestors: [parent], isWritable }) => ({
       kind: 'trees',
       tree: fromText(home.path(layer)),

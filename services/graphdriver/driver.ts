@@ -55,6 +55,9 @@ export interface LayerDriver {
   /** Deletes what removals and crashes left; gives the number of layers. Problems are thrown together at the end. */
   sweep(): Promise<number>;
 
+  /** Its parts on this host, by the names that `docker inspect` has for them; none where it has none. */
+  directories(layer: LayerId, ancestors: readonly LayerId[]): Readonly<Record<string, string>>;
+
   /** Where the layer's difference to its parent is read. */
   difference(layer: LayerId, chain: Chain): DifferenceSource;
 }

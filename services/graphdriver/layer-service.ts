@@ -98,7 +98,8 @@ export function layerService({ layers, records, dataRoot }: Given): LayerService
     },
 
     async getLayer({ id, measure }) {
-      return { layer: layerOf(await layers().find(check.layerId('id', id), { measure })) };
+      const layer = await layers().find(check.layerId('id', id), { measure });
+      return { layer: { ...layerOf(layer), directories: { ...layers().directories(layer) } } };
     },
 
     async *listLayers({ labels, writableOnly }) {
@@ -156,5 +157,6 @@ function layerOf(layer: LayerAndHolders): Layer {
     holders: layer.holders,
     labels: { ...layer.labels },
     createdAtNs: layer.createdAtNs,
+    directories: {},
   };
 }

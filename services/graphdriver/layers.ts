@@ -52,6 +52,8 @@ export interface Layers {
   /** `holder` may be the only one that holds it. */
   remove<R>(layer: LayerId, holder: string | undefined, settle: Settle<Outcome, R>): Promise<R>;
   find(layer: LayerId, options: { measure: boolean }): Promise<LayerAndHolders>;
+  /** The driver's, of a layer that is there. */
+  directories(layer: LayerRecord): Readonly<Record<string, string>>;
   list(): LayerAndHolders[];
   pack(layer: LayerId, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined>;
   listChanges(layer: LayerId, signal: AbortSignal): AsyncGenerator<Change[], void, undefined>;
@@ -257,6 +259,8 @@ export function createLayers(options: LayersOptions): Layers {
         throw hostProblem(layer, error, 'read');
       }
     },
+
+    directories: ({ id, parent }) => driver.directories(id, ancestorsOf(parent)),
 
     list() {
       const holders = Map.groupBy(layerRecords.allHolders(), ({ layer }) => layer);

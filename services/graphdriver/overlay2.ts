@@ -143,6 +143,13 @@ export function openOverlay2(
 
     sweep: () => sweepHome(home, async (path) => pool.run('delete', { path })),
 
+    directories: (layer, ancestors) => ({
+      ...(ancestors.length > 0 && { LowerDir: ancestors.map(diff).join(':') }),
+      MergedDir: merged(layer),
+      UpperDir: diff(layer),
+      WorkDir: join(home.path(layer), 'work'),
+    }),
+
     difference: (layer, { ancestors, isWritable }: Chain) => ({
       kind: 'overlay',
       upper: fromText(diff(layer)),

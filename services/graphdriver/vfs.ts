@@ -96,6 +96,8 @@ export function openVfs(directory: string, { mounts, pool }: { mounts: Mounts; p
 
     sweep: () => sweepHome(home, async (path) => pool.run('delete', { path })),
 
+    directories: () => ({}),
+
     difference: (layer, { ancestors: [parent], isWritable }) => ({
       kind: 'trees',
       tree: fromText(home.path(layer)),

@@ -7,10 +7,10 @@ import {
   type CreateContainerResponse,
 } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { errors } from '../errors.ts';
-import { logConfigOf } from '../logging/log-config.ts';
 import { acquire } from './acquire.ts';
 import { containerEvent } from './container-event.ts';
 import type { Before } from './creations.ts';
+import { withDefaults } from './host-defaults.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { parseLink } from './linked.ts';
 import { planMounts } from './mount-plan.ts';
@@ -63,9 +63,7 @@ async function create(
   warnings.push(...networkWarnings(asked, engine.facts.host));
   if (made !== undefined) return { outcome: Outcome.OUTCOME_ALREADY, id: made.id, name: made.name, warnings };
   requireSpace(engine.facts.dataRoot);
-  const { defaults } = engine.facts;
-  const runtime = asked.runtime || defaults.runtime;
-  const host = { ...asked, runtime, resources, logConfig: logConfigOf(asked, defaults) };
+  const host = { ...withDefaults(asked, engine.facts), resources };
   const planned = planMounts(id, host, config.volumes, repository.find);
   const links = host.links.map(parseLink).map(({ child, alias }) => ({ alias, child: repository.find(child).id }));
 

@@ -1,6 +1,8 @@
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../../../kit/errors.ts';
 import { majorOf, minorOf } from '../../../kit/linux/files.ts';
+import { hasCode } from '../../../kit/linux/system-error.ts';
 import type { Device } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { errors } from '../errors.ts';
 import type { OciDevice, OciDeviceRule } from './oci.ts';
@@ -75,7 +77,7 @@ async function devicesAt(wanted: Device): Promise<OciDevice[]> {
       if (devices.length > 0) return devices;
     }
   } catch (error) {
-    throw notADevice(wanted.pathOnHost, error instanceof Error ? error.message : String(error));
+    throw notADevice(wanted.pathOnHost, hasCode(error, 'ENOENT') ? 'no such file or directory' : messageOf(error));
   }
   throw notADevice(wanted.pathOnHost, 'not a device node');
 }

@@ -48,7 +48,8 @@ export async function serveFakeLayers(socket: string, dataRoot: string): Promise
       const diffId = `sha256:${createHash('sha256').update(tar).digest('hex')}`;
       if (header.expectedDiffId !== '' && header.expectedDiffId !== diffId) throw errors.digestMismatch();
       const { id, parent, labels } = header;
-      const layer = { id, parent, labels, diffId, writable: false, size: tar.length, holders: [], createdAtNs: 1n };
+      const made = { holders: [], createdAtNs: 1n, directories: {} };
+      const layer = { id, parent, labels, diffId, writable: false, size: tar.length, ...made };
       layers.set(id, layer);
       return { outcome: Outcome.OUTCOME_DONE, layer };
     },

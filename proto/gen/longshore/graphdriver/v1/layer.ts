@@ -37,9 +37,19 @@ export interface Layer {
   labels: { [key: string]: string };
   /** Nanoseconds since 1970. */
   createdAtNs: bigint;
+  /**
+   * By GetLayer: where its parts are on this host, by the names that `docker inspect` has for them: `LowerDir` (nearest first,
+   * `:` between), `UpperDir`, `WorkDir`, `MergedDir`. Empty with a driver that has no such parts.
+   */
+  directories: { [key: string]: string };
 }
 
 export interface Layer_LabelsEntry {
+  key: string;
+  value: string;
+}
+
+export interface Layer_DirectoriesEntry {
   key: string;
   value: string;
 }
@@ -178,7 +188,17 @@ export interface ListChangesResponse {
 }
 
 function createBaseLayer(): Layer {
-  return { id: "", parent: "", writable: false, diffId: "", size: 0, holders: [], labels: {}, createdAtNs: 0n };
+  return {
+    id: "",
+    parent: "",
+    writable: false,
+    diffId: "",
+    size: 0,
+    holders: [],
+    labels: {},
+    createdAtNs: 0n,
+    directories: {},
+  };
 }
 
 export const Layer: MessageFns<Layer> = {
@@ -207,6 +227,9 @@ export const Layer: MessageFns<Layer> = {
     if (message.createdAtNs !== 0n) {
       writer.uint32(64).int64(message.createdAtNs);
     }
+    globalThis.Object.entries(message.directories).forEach(([key, value]: [string, string]) => {
+      Layer_DirectoriesEntry.encode({ key: key as any, value }, writer.uint32(74).fork()).join();
+    });
     return writer;
   },
 
@@ -290,6 +313,17 @@ export const Layer: MessageFns<Layer> = {
             message.createdAtNs = reader.int64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            const entry9 = Layer_DirectoriesEntry.decode(reader, reader.uint32());
+            if (entry9.value !== undefined) {
+              message.directories[entry9.key] = entry9.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -325,6 +359,15 @@ export const Layer: MessageFns<Layer> = {
     message.createdAtNs = (object.createdAtNs !== undefined && object.createdAtNs !== null)
       ? BigInt(object.createdAtNs)
       : 0n;
+    message.directories = (globalThis.Object.entries(object.directories ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
     return message;
   },
 };
@@ -390,6 +433,73 @@ export const Layer_LabelsEntry: MessageFns<Layer_LabelsEntry> = {
   },
   fromPartial(object: DeepPartial<Layer_LabelsEntry>): Layer_LabelsEntry {
     const message = createBaseLayer_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseLayer_DirectoriesEntry(): Layer_DirectoriesEntry {
+  return { key: "", value: "" };
+}
+
+export const Layer_DirectoriesEntry: MessageFns<Layer_DirectoriesEntry> = {
+  encode(message: Layer_DirectoriesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Layer_DirectoriesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLayer_DirectoriesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Layer_DirectoriesEntry>): Layer_DirectoriesEntry {
+    return Layer_DirectoriesEntry.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Layer_DirectoriesEntry>): Layer_DirectoriesEntry {
+    const message = createBaseLayer_DirectoriesEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
     return message;
