@@ -51,7 +51,8 @@ export function containerRoutes(peers: Peers): Routes {
       const created = await containers.createContainer(
         {
           id: newId(),
-          name: query.text('name')?.replace(/^\//, '') ?? '',
+          // A slash alone is no name, and not the same as none.
+          name: query.text('name')?.replace(/^\/(?=.)/, '') ?? '',
           config: containerConfig(body),
           hostConfig: hostConfig(body.object('HostConfig')),
           endpoints: endpointConfigs(body),

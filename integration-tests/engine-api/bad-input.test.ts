@@ -44,6 +44,12 @@ for (const [what, status, message, request] of [
     () => send('POST', '/containers/create?name=a%20b', '{"Image":"busybox"}'),
   ],
   [
+    'a slash for a container name',
+    400,
+    /^Invalid container name \(\/\)/,
+    () => send('POST', '/containers/create?name=/', '{"Image":"busybox"}'),
+  ],
+  [
     'an endless container name',
     400,
     /./,
