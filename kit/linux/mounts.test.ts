@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { parseMountinfo } from './mountinfo.ts';
 import { createMounts, MountFlag } from './mounts.ts';
-import { mountOverlayByData, type Overlay, takesLowersOneByOne } from './overlay.ts';
+import { kernelAppendsLowers, mountOverlayByData, type Overlay, takesLowersOneByOne } from './overlay.ts';
 import { SystemError } from './system-error.ts';
 
 const skip = process.getuid?.() === 0 ? false : 'needs root to mount';
@@ -167,7 +167,8 @@ suite('mounts', { skip }, () => {
     const missing = join(place.path, 'missing');
     assert.throws(
       () => mounts.mountOverlay({ lower: [missing], target }),
-      (error) => error instanceof SystemError && error.code === 'ENOENT' && error.path === target,
+      (error) =>
+        error instanceof SystemError && error.code === 'ENOENT' && [target, missing].includes(error.path ?? ''),
     );
     assert.throws(
       () =>
@@ -176,7 +177,7 @@ suite('mounts', { skip }, () => {
           target,
           options: { nonsense: 'on' },
         }),
-      /nonsense/,
+      kernelAppendsLowers() ? /nonsense/ : { code: 'EINVAL', path: target },
     );
     assert.deepEqual(mounts.list(target), []);
   });

@@ -131,8 +131,8 @@ export function takesLowersOneByOne(takesKey: (key: string) => boolean): boolean
   return takesKey('lowerdir+') && !takesKey('longshore');
 }
 
-/** Asks the kernel once. */
-function kernelAppendsLowers(): boolean {
+/** Asks the kernel once. Without, mount(2) says only by a number why it refuses an overlay. */
+export function kernelAppendsLowers(): boolean {
   if (appendsLowers !== undefined) return appendsLowers;
   const context = syscall('fsopen', 'overlay', CLOEXEC);
   if (context < 0) return false; // perhaps not allowed here; mount(2) will tell why

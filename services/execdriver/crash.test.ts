@@ -21,6 +21,7 @@ function numbers(text: string): number[] {
 }
 
 function mountOf(hierarchy: string): string {
+  if (hierarchy === '' && existsSync('/sys/fs/cgroup/cgroup.controllers')) return '/sys/fs/cgroup';
   return `/sys/fs/cgroup/${hierarchy.replace('name=', '') || 'unified'}`;
 }
 
