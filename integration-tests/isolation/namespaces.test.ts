@@ -34,6 +34,11 @@ test('--cgroupns private shows the container’s cgroup as the root', async () =
   assert.match(seen, /:pids:\/$/);
 });
 
+test('info says whether containers get a cgroup namespace by default, as they do', async () => {
+  const isTold = (await docker('info', '-f', '{{.SecurityOptions}}')).includes('name=cgroupns');
+  assert.equal(isTold, (await at.inside([], read('cgroup'))).trim() !== ofHost('cgroup'));
+});
+
 test('--pid container: shows the other’s processes, and its first is theirs', async () => {
   const donor = await at.running('pid-donor');
   const pid = await at.inspect(donor, '{{.State.Pid}}');

@@ -73,6 +73,8 @@ async function infoOf(engine: Engine, containers: Containers): Promise<GetInfoRe
       ...(host.seccomp ? ['name=seccomp,profile=builtin'] : []),
       ...(host.selinux ? ['name=selinux'] : []),
       ...(facts.remapsUsers ? ['name=userns'] : []),
+      // As in Docker: where containers get their own by default.
+      ...(host.cgroupLayout === 'v2' ? ['name=cgroupns'] : []),
     ],
     kernelVersion: host.kernelVersion,
     operatingSystem: host.operatingSystem,
