@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type {
   ContainerConfig,
   HostConfig,
@@ -15,12 +16,8 @@ import { healthcheckJson, healthJson } from './health-json.ts';
 import { resourcesJson } from './resources.ts';
 import { rfc3339 } from './times.ts';
 
-/** `inspect`, with the ids of the execs that are made and have not ended, and where the parts of its layer are. */
-export function containerJson(
-  container: Container,
-  execs: readonly string[],
-  directories: Record<string, string>,
-): object {
+/** `inspect`, with the ids of the execs that are made and have not ended. */
+export function containerJson(container: Container, execs: readonly string[], graphDriver: object): object {
   const { config, hostConfig, state } = container;
   return {
     Id: container.id,
@@ -42,7 +39,7 @@ export function containerJson(
     AppArmorProfile: '',
     ExecIDs: orNull(execs),
     HostConfig: hostConfigJson(hostConfig),
-    GraphDriver: graphDriverJson(container.layerDriver, directories),
+    GraphDriver: graphDriver,
     ...(container.sizeRw !== undefined && { SizeRw: container.sizeRw }),
     ...(container.sizeRoot !== undefined && { SizeRootFs: container.sizeRoot }),
     Mounts: mountsJson(container),
@@ -227,14 +224,8 @@ function mountConfigJson(mount: MountConfig): object {
 
 /** As in Docker what `--tmpfs` makes is not among them, what `--mount type=tmpfs` does is. */
 export function mountsJson({ mounts, hostConfig }: Container): object[] {
-  return mounts
-    .filter(({ type, destination }) => type !== 'tmpfs' || hostConfig?.tmpfs[destination] === undefined)
-    .map(mountJson);
-}
-
-/** Of an image's layer or a container's. */
-export function graphDriverJson(driver: string, directories: Record<string, string>): object {
-  return { Name: driver, Data: Object.keys(directories).length > 0 ? directories : null };
+  const ofOption = new Set(Object.keys(hostConfig?.tmpfs ?? {}).map((path) => posix.resolve(path)));
+  return mounts.filter(({ type, destination }) => type !== 'tmpfs' || !ofOption.has(destination)).map(mountJson);
 }
 
 function mountJson(mount: MountPoint): object {

@@ -13,6 +13,7 @@ import { containerJson } from './container-json.ts';
 import { containerRow } from './container-row.ts';
 import { BadRequest, notFound, notServed, prefixed } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import { graphDriverJson } from './graph-driver.ts';
 import { sendLogs } from './logs.ts';
 import { pruneContainersRequest } from './prune.ts';
 import { resourcesOf } from './resources.ts';
@@ -70,8 +71,11 @@ export function containerRoutes(peers: Peers): Routes {
         withSize: exchange.query.truth('size'),
       });
       if (container === undefined) throw noSuchContainer(exchange);
-      const [execs, directories] = await Promise.all([openExecs(peers, container), layerDirectories(peers, container)]);
-      exchange.json(200, containerJson(container, execs, directories));
+      const [execs, graphDriver] = await Promise.all([
+        openExecs(peers, container),
+        graphDriverJson(peers, container.layerDriver, container.id),
+      ]);
+      exchange.json(200, containerJson(container, execs, graphDriver));
     },
 
     async 'POST /containers/{id:*}/start'(exchange) {
@@ -193,16 +197,6 @@ async function openExecs(peers: Peers, { id, state }: Container): Promise<string
     // A record can be shown without them.
   }
   return open;
-}
-
-/** Of its own layer. */
-async function layerDirectories({ layers }: Peers, { id }: Container): Promise<Record<string, string>> {
-  try {
-    return (await layers.getLayer({ id }, { signal: AbortSignal.timeout(tellMs) })).layer?.directories ?? {};
-  } catch {
-    // As above.
-    return {};
-  }
 }
 
 const noSuchContainer = (exchange: Exchange) => notFound(`No such container: ${named(exchange)}`);

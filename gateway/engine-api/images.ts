@@ -2,9 +2,9 @@ import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { Image } from '../../proto/gen/longshore/graph/v1/image.ts';
 import type { Peers } from '../peers.ts';
 import { chainIds } from './chain.ts';
-import { graphDriverJson } from './container-json.ts';
 import { notFound, notServed } from './errors.ts';
 import type { Exchange } from './exchange.ts';
+import { graphDriverJson } from './graph-driver.ts';
 import { importImage, loadImages } from './image-archives.ts';
 import { historyJson } from './image-history.ts';
 import { imageJson } from './image-json.ts';
@@ -29,8 +29,7 @@ export function imageRoutes(peers: Peers): Routes {
     async 'GET /images/{name:*}/json'(exchange) {
       const [image, driver] = await Promise.all([getImage(exchange, peers), storageDriver(peers)]);
       requirePlatform(exchange.query.text('platform'), image, named(exchange));
-      const { layer } = image.topLayer === '' ? {} : await peers.layers.getLayer({ id: image.topLayer });
-      exchange.json(200, imageJson(image, graphDriverJson(driver, layer?.directories ?? {}), exchange.version));
+      exchange.json(200, imageJson(image, await graphDriverJson(peers, driver, image.topLayer), exchange.version));
     },
 
     async 'GET /images/{name:*}/history'(exchange) {

@@ -241,7 +241,7 @@ suite('inspect shows what the engine has filled in', () => {
   });
 
   test('mounts: volumes with their mode, what --mount makes in memory, but not what --tmpfs does', async () => {
-    const mounts = ['--tmpfs', '/scratch', '--mount', 'type=tmpfs,target=/memory', '-v', 'named:/data', '-v', '/own'];
+    const mounts = ['--tmpfs', '/scratch/', '--mount', 'type=tmpfs,target=/memory', '-v', 'named:/data', '-v', '/own'];
     const id = (await docker('create', ...mounts, 'busybox')).trim();
     const { Mounts } = await inspected(id);
     const listed = await docker('ps', '-a', '--no-trunc', '--filter', `id=${id}`, '--format', '{{.Mounts}}');

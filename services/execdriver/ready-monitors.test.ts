@@ -134,7 +134,7 @@ suite('monitors that wait for the start of their execs', { skip }, () => {
     assert.equal(await output(bench, container, 'echo', 'third'), 'third\n');
   });
 
-  test('a spare one is of one container, and of one start of it', async () => {
+  test('a spare one serves its container alone, and goes when that ends', async () => {
     await using bench = await openBench();
     await bench.init();
     const [one, other] = [await bench.run(['sleep', '1000']), await bench.run(['sleep', '1001'])];

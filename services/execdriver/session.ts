@@ -105,7 +105,9 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
     const work = queue.run(id, async () => {
       // Unless it has been removed, or started again, before its turn came.
       if (containers.get(id) !== container || container.record.generation !== generation) return;
-      await Promise.all([estate.readyMonitors.drop(id), remains.clear({ id, ...container.record.terms })]);
+      // They are no part of it, and nothing waits for them.
+      void estate.readyMonitors.drop(id);
+      await remains.clear({ id, ...container.record.terms });
     });
     work.catch((error: unknown) =>
       log.warn({ err: error, container: id }, 'cannot clear what an ended container has left'),

@@ -1,3 +1,4 @@
+import { mostLayers } from './archive/image-archive.ts';
 import type { Ingested } from './content.ts';
 import { chainIds, type Digest } from './digest.ts';
 import type { Graph } from './graph.ts';
@@ -28,8 +29,8 @@ interface Place {
   parent: string | undefined;
 }
 
-/** No storage driver stacks more. */
-const mostGuesses = 125;
+/** So many layers are noted from the configs of an archive: some dozen images. What comes after is made when the manifest has come. */
+const mostKnown = 2000;
 
 export function earlyLayers(
   graph: Pick<Graph, 'content' | 'layers'>,
@@ -63,12 +64,13 @@ export function earlyLayers(
     const head = await content.head(digest);
     if (isLayer(head)) {
       arrived.add(digest);
-      if (known.length === 0 && guessed.length < mostGuesses) {
+      if (known.length === 0 && guessed.length < mostLayers) {
         guessed.push(digest);
         await make(top(guessed));
       }
     } else if (size <= longestDocument && head[0] === openBrace) {
-      known.push(...places(diffIdsIn((await content.read(digest, longestDocument)) ?? head)));
+      const diffIds = diffIdsIn((await content.read(digest, longestDocument)) ?? head);
+      if (diffIds.length <= mostLayers && known.length < mostKnown) known.push(...places(diffIds));
     }
     for (const place of known) {
       const { id, parent, diffId } = place;

@@ -21,8 +21,8 @@ export interface Loaded {
 export type LoadEvent = Progress | Loaded;
 
 /**
- * Takes in the images of an archive. Content first, layers beside it and behind it, then one transaction for each image with its tags: a
- * crash or an error leaves whole images, and what belongs to none of them is removed. BAD_ARCHIVE.
+ * Takes in the images of an archive. Content first, layers beside it and behind it, then one transaction for each image with its
+ * tags: a crash or an error leaves whole images, and what belongs to none of them is removed. BAD_ARCHIVE.
  */
 export async function* loadImages(
   graph: Graph,

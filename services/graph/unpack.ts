@@ -45,7 +45,7 @@ export async function* unpack(
         sent += bytes;
       };
       const apply = () => graph.layers.apply({ id, parent, diffId, blob: blob.digest }, count, signal);
-      // One that failed early may have been guessed wrongly.
+      // What failed early was told to nobody: this time it is.
       const work = (underWay?.catch(apply) ?? apply()).catch((error: unknown) => rethrow(error, diffId));
       made = yield* reporting(work, () => report(sent));
       yield report(blob.size);

@@ -57,7 +57,7 @@ interface Waiting extends ReadyMonitor {
  */
 export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors {
   const waiting = new Map<string, Waiting>();
-  const going = new Map<string, Promise<void>>();
+  const going = new Map<string, { form: MonitorForm; gone: Promise<void> }>();
   /** Spares that are about to be started. */
   const resting = new Map<string, NodeJS.Timeout>();
 
@@ -68,9 +68,9 @@ export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors
     return found;
   };
   const giveUp = (place: string) => {
-    const monitor = takeOut(place)?.monitor;
-    if (monitor === undefined) return;
-    const gone = monitor
+    const found = takeOut(place);
+    if (found === undefined) return;
+    const gone = found.monitor
       .then(({ abandon, exited }) => {
         abandon();
         return exited;
@@ -80,7 +80,7 @@ export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors
       // What cannot be cleared the next start of the service will.
       .catch(() => {})
       .finally(() => going.delete(place));
-    going.set(place, gone);
+    going.set(place, { form: found.form, gone });
   };
   const wait = (form: MonitorForm, exec: Exec | undefined, forMs: number, start: StartMonitor) => {
     const { place } = form;
@@ -134,18 +134,18 @@ export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors
       return found && takeOut(found.place);
     },
 
-    vacated: async (place) => going.get(place),
+    vacated: async (place) => going.get(place)?.gone,
 
     async drop(containerId) {
+      const isMeant = (form: { containerId: string }) => containerId === undefined || form.containerId === containerId;
       for (const [key, timer] of resting) {
-        if (containerId !== undefined && !key.startsWith(containerId)) continue;
+        if (!isMeant({ containerId: key.split(' ', 1)[0] ?? '' })) continue;
         clearTimeout(timer);
         resting.delete(key);
       }
-      for (const { form, place } of [...waiting.values()]) {
-        if (containerId === undefined || form.containerId === containerId) giveUp(place);
-      }
-      await Promise.all(going.values());
+      for (const { form, place } of [...waiting.values()]) if (isMeant(form)) giveUp(place);
+      // Not for those of others: one that is stuck holds up nobody else.
+      await Promise.all([...going.values()].filter(({ form }) => isMeant(form)).map(({ gone }) => gone));
     },
   };
 }

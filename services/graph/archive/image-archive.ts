@@ -25,7 +25,7 @@ export interface ImageParts {
 }
 
 /** No storage driver stacks more. */
-const mostLayers = 125;
+export const mostLayers = 125;
 
 const nullable = <T extends z.ZodMiniType>(shape: T) => z.optional(z.nullable(shape));
 
