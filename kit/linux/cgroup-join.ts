@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { closeSync, existsSync, openSync, readFileSync, write } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** A grace period lets joins through at once for some 15 ms after it; more often is of no use. */
 const onceInMs = 5;
@@ -29,9 +29,14 @@ export async function expectCgroupJoin(procs: () => string | undefined = ownProc
 async function joinBy(procs: () => string | undefined): Promise<void> {
   const file = procs();
   if (file === undefined) return;
-  await using handle = await open(file, 'r+');
-  // 0 is whoever writes it, cgroups(7).
-  await handle.write('0');
+  // Opened here, so that the wait begins before our caller goes on: a busy event loop would come back to it milliseconds later.
+  const descriptor = openSync(file, 'r+');
+  try {
+    // 0 is whoever writes it, cgroups(7).
+    await promisify(write)(descriptor, Buffer.from('0'));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function ownProcs(): string | undefined {
