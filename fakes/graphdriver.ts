@@ -43,6 +43,7 @@ function open(life: Life<LayerMemory>): Opened<LayerState> {
       return {
         driver,
         chosenBecause: request.driver !== '' ? 'named' : before === '' ? 'first that works here' : 'used before',
+        passedOver: [],
         status: [{ name: 'Backing Filesystem', value: 'memory' }],
         noncePath: 'graphdriver/nonce',
         nonce,

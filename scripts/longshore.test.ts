@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -111,6 +111,22 @@ test('doctor says of each thing whether it is there, and fails when one is not',
   for (const part of ['crun', 'conmon', 'nft', 'overlay', 'cgroups', 'root']) {
     assert.match(stdout, new RegExp(`^(ok|missing) +${part} `, 'm'));
   }
+});
+
+test('doctor says why a Node that is there cannot run', (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'longshore-home-'));
+  t.after(() => rmSync(home, { recursive: true }));
+  for (const file of ['bin/longshore', 'scripts/pinned-node.sh']) {
+    cpSync(join(import.meta.dirname, '..', file), join(home, file));
+  }
+  for (const platform of ['x64', 'arm64']) {
+    mkdirSync(join(home, `node_modules/node-linux-${platform}/bin`), { recursive: true });
+    const broken = '#!/bin/sh\necho "libatomic.so.1: cannot open shared object file" >&2\nexit 127\n';
+    writeFileSync(join(home, `node_modules/node-linux-${platform}/bin/node`), broken, { mode: 0o755 });
+  }
+  const { status, stdout } = spawnSync(join(home, 'bin/longshore'), ['doctor'], { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stdout, /^missing +node .* cannot run here: libatomic\.so\.1: cannot open/m);
 });
 
 test('it is found through links', (t) => {

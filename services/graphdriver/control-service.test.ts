@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -41,6 +42,27 @@ test('Init opens the best driver, and gives a nonce that is in the data root', {
   assert.equal(await checkHealth(service.channel, LayerServiceDefinition.fullName, 1000), 'SERVING');
   const again = await service.control.init({ fence: { engineId, epoch: 2, bootId: '' } });
   assert.equal(again.nonce, opened.nonce);
+});
+
+test('where overlayfs does not work Init takes another driver and says why', { skip }, async (t) => {
+  const service = await testService(t);
+  const { dataRoot } = service.config;
+  const [lower, upper, work, target] = ['lower', 'upper', 'work', 'overlay2'].map((name) => join(dataRoot, name));
+  for (const directory of [lower, upper, work, target]) mkdirSync(String(directory));
+  // An overlay cannot hold the upper directory of another one.
+  execFileSync('mount', [
+    '-t',
+    'overlay',
+    'overlay',
+    '-o',
+    `lowerdir=${lower},upperdir=${upper},workdir=${work}`,
+    String(target),
+  ]);
+  const { driver, chosenBecause, passedOver } = await service.init();
+  assert.deepEqual([driver, chosenBecause], ['vfs', 'first that works here']);
+  assert.equal(passedOver.length, 2);
+  assert.match(passedOver[0] ?? '', /^overlay2: .*overlay/);
+  assert.match(passedOver[1] ?? '', /^btrfs: /);
 });
 
 test('Init refuses another engine, an older coordinator, an unknown driver and unknown options', {

@@ -62,10 +62,11 @@ function policyBytes(request: InitRequest): Uint8Array {
   return InitRequest.encode({ ...request, fence: undefined }).finish();
 }
 
-function initResponse(dataRoot: string, { layers, because }: OpenDriver): InitResponse {
+function initResponse(dataRoot: string, { layers, because, passedOver }: OpenDriver): InitResponse {
   return {
     driver: layers.driver.name,
     chosenBecause: because,
+    passedOver: [...passedOver],
     status: layers.driver.status.map((row) => ({ ...row })),
     noncePath,
     nonce: readNonce(dataRoot),

@@ -11,7 +11,7 @@ import { openLayerRecords } from './layer-records.ts';
 import { createLayers, type Layers } from './layers.ts';
 import { closeMappedHome, openMappedHome } from './mapped-home.ts';
 import { reconcile } from './reconcile.ts';
-import { type ChosenBecause, selectDriver } from './selection.ts';
+import { type Selection, selectDriver } from './selection.ts';
 import type { WorkerPool } from './work/worker-pool.ts';
 
 /** What Init asks for. */
@@ -36,9 +36,8 @@ export interface DriverControl {
   close(): void;
 }
 
-export interface OpenDriver {
+export interface OpenDriver extends Pick<Selection<unknown>, 'because' | 'passedOver'> {
   layers: Layers;
-  because: ChosenBecause;
 }
 
 export function createDriverControl(options: {
@@ -72,7 +71,7 @@ export function createDriverControl(options: {
     // The kernel's mount table has real paths.
     const root = realpathSync(options.dataRoot);
     const candidates = driverChoices(root, { mounts, pool });
-    const { choice, because } = selectDriver(candidates, { named, root, engineId });
+    const { choice, because, passedOver } = selectDriver(candidates, { named, root, engineId });
     const [option] = given;
     if (option !== undefined) {
       throw errors.badOption({
@@ -83,7 +82,7 @@ export function createDriverControl(options: {
     }
     if (current !== undefined) {
       if (current.layers.driver.name === choice.name) {
-        current = { layers: current.layers, because };
+        current = { layers: current.layers, because, passedOver };
         return current;
       }
       refuseChange(current.layers, choice.name);
@@ -97,8 +96,9 @@ export function createDriverControl(options: {
     const driver = choice.open(mapped);
     const layerRecords = openLayerRecords(records, choice.name);
     await reconcile({ driver, layerRecords, records, bootId, log });
-    current = { layers: createLayers({ driver, layerRecords, records, pool, readers, bootId, log }), because };
-    log.debug({ driver: choice.name, because }, 'the layers are open');
+    const layers = createLayers({ driver, layerRecords, records, pool, readers, bootId, log });
+    current = { layers, because, passedOver };
+    log.debug({ driver: choice.name, because, passedOver }, 'the layers are open');
     return current;
   }
 

@@ -10,8 +10,8 @@ function choose(named: string, state: { fails?: string[]; used?: string[] } = {}
     problem: () => (state.fails?.includes(name) ? 'not here' : undefined),
     wasUsed: () => state.used?.includes(name) ?? false,
   }));
-  const { choice, because } = selectDriver(candidates, { named, root: '/root', engineId: 'e' });
-  return `${choice.name}: ${because}`;
+  const { choice, because, passedOver } = selectDriver(candidates, { named, root: '/root', engineId: 'e' });
+  return [`${choice.name}: ${because}`, ...passedOver].join(', ');
 }
 
 function reason(work: () => unknown): string {
@@ -59,8 +59,11 @@ test('with layers of several drivers the user has to choose', () => {
 
 test('on a fresh root the first that works is taken', () => {
   assert.equal(choose(''), 'overlay2: first that works here');
-  assert.equal(choose('', { fails: ['overlay2'] }), 'btrfs: first that works here');
-  assert.equal(choose('', { fails: ['overlay2', 'btrfs'] }), 'vfs: first that works here');
+  assert.equal(choose('', { fails: ['overlay2'] }), 'btrfs: first that works here, overlay2: not here');
+  assert.equal(
+    choose('', { fails: ['overlay2', 'btrfs'] }),
+    'vfs: first that works here, overlay2: not here, btrfs: not here',
+  );
   assert.equal(
     reason(() => choose('', { fails: [...driverNames] })),
     'NO_DRIVER',

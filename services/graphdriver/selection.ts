@@ -10,6 +10,13 @@ export interface Candidate {
 
 export type ChosenBecause = 'named' | 'used before' | 'first that works here';
 
+export interface Selection<C> {
+  choice: C;
+  because: ChosenBecause;
+  /** Why the ones before it in the order were not taken. */
+  passedOver: readonly string[];
+}
+
 /**
  * The driver named; else the one that was used on this root before, so that its layers are found again; else the first
  * that works here. A driver is never exchanged for another behind the user's back: the first two cases fail if it doesn't work.
@@ -17,11 +24,11 @@ export type ChosenBecause = 'named' | 'used before' | 'first that works here';
 export function selectDriver<C extends Candidate>(
   candidates: readonly C[],
   { named, root, engineId }: { named: string; root: string; engineId: string },
-): { choice: C; because: ChosenBecause } {
+): Selection<C> {
   const checked = (choice: C, because: ChosenBecause) => {
     const problem = choice.problem();
     if (problem !== undefined) throw errors.driverUnsupported({ driver: choice.name, root, problem });
-    return { choice, because };
+    return { choice, because, passedOver: [] };
   };
 
   if (named !== '') {
@@ -39,7 +46,7 @@ export function selectDriver<C extends Candidate>(
   const problems: string[] = [];
   for (const choice of candidates) {
     const problem = choice.problem();
-    if (problem === undefined) return { choice, because: 'first that works here' };
+    if (problem === undefined) return { choice, because: 'first that works here', passedOver: problems };
     problems.push(`${choice.name}: ${problem}`);
   }
   throw errors.noDriver({ root, problems: problems.join('; ') });

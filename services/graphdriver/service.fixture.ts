@@ -22,7 +22,7 @@ export interface TestService {
   layers: PeerClient<typeof LayerServiceDefinition>;
   channel: Channel;
   /** Init with the next epoch. */
-  init(driver?: string): Promise<{ driver: string; chosenBecause: string }>;
+  init(driver?: string): Promise<{ driver: string; chosenBecause: string; passedOver: string[] }>;
   stop(): Promise<void>;
   start(surroundings?: Surroundings): Promise<void>;
 }

@@ -22,7 +22,7 @@ export const loadGraphDriver = (config: Config, roots: Roots, services: ServiceS
     const store = await init();
     step.defer(() => drain(() => control.drain({ keep: roots.living.ids() })));
     services.graphdriver.confirm(async () => void (await init()));
-    step.say(`${store.driver} (${store.chosenBecause})`);
+    step.say([`${store.driver} (${store.chosenBecause})`, ...store.passedOver].join('; '));
     return store;
   },
 });

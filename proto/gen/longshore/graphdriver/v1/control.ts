@@ -38,6 +38,11 @@ export interface InitResponse {
   /** A file that graph looks for to know that both see one data root: its path relative to the data root, and its content. */
   noncePath: string;
   nonce: string;
+  /**
+   * Why those that come first in the order were not taken, one each: the driver, a colon, what doesn't work. Empty for a driver
+   * that was named or used before.
+   */
+  passedOver: string[];
 }
 
 export interface StatusRow {
@@ -257,7 +262,7 @@ export const InitRequest: MessageFns<InitRequest> = {
 };
 
 function createBaseInitResponse(): InitResponse {
-  return { driver: "", chosenBecause: "", status: [], noncePath: "", nonce: "" };
+  return { driver: "", chosenBecause: "", status: [], noncePath: "", nonce: "", passedOver: [] };
 }
 
 export const InitResponse: MessageFns<InitResponse> = {
@@ -276,6 +281,9 @@ export const InitResponse: MessageFns<InitResponse> = {
     }
     if (message.nonce !== "") {
       writer.uint32(42).string(message.nonce);
+    }
+    for (const v of message.passedOver) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -333,6 +341,14 @@ export const InitResponse: MessageFns<InitResponse> = {
             message.nonce = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.passedOver.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -355,6 +371,7 @@ export const InitResponse: MessageFns<InitResponse> = {
     message.status = object.status?.map((e) => StatusRow.fromPartial(e)) || [];
     message.noncePath = object.noncePath ?? "";
     message.nonce = object.nonce ?? "";
+    message.passedOver = object.passedOver?.map((e) => e) || [];
     return message;
   },
 };
