@@ -22,6 +22,7 @@ import { containerRecords, migrations } from './containers/record.ts';
 import { controlService, type Sessions } from './control-service.ts';
 import { errors } from './errors.ts';
 import { execService } from './exec-service.ts';
+import { openExecEnds } from './execs/ends.ts';
 import { openExecEvents } from './execs/events.ts';
 import { Exec } from './execs/exec.ts';
 import { openReadyMonitors } from './execs/ready-monitors.ts';
@@ -37,6 +38,7 @@ import { removeTree } from './remove-tree.ts';
 import { openSealedPrograms } from './runtime/sealed-programs.ts';
 import { type Estate, openSession, type Session } from './session.ts';
 import { readEngineFacts } from './spec/facts.ts';
+import { usualPaths } from './spec/paths.ts';
 import { streamService } from './stream-service.ts';
 import { usageService } from './usage-service.ts';
 
@@ -52,15 +54,18 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const execEvents = openExecEvents(records);
   const processes = createProcesses();
   const readyMonitors = openReadyMonitors((place) => removeTree(paths.execOf(place)));
+  const execs = new Map(savedExecs.load().map((record) => [record.id, new Exec(record)]));
+  const execEnds = openExecEnds({ records, execs, execRecords: savedExecs, execEvents, paths, log });
   const estate: Estate = {
     records,
     containerRecords: saved,
     containers,
     events,
     attachments,
-    execs: new Map(savedExecs.load().map((record) => [record.id, new Exec(record)])),
+    execs,
     execRecords: savedExecs,
     execEvents,
+    execEnds,
     readyMonitors,
     queue: createKeyedQueue(),
     forwarding: openForwarding({ paths, log }),
@@ -82,7 +87,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     served?.setServing(FileServiceDefinition, isOpen);
   });
   const driver = () => sessions.current?.driver ?? fail();
-  const execs = () => sessions.current?.execs ?? fail();
+  const execVerbs = () => sessions.current?.execs ?? fail();
   const probes = () => sessions.current?.probes ?? fail();
   const threads = openFilesThreads({ workplace: join(execRoot, 'files') });
   const control = openControl(records);
@@ -96,7 +101,8 @@ export async function start(config: ServiceConfig): Promise<Running> {
     }
   }
   const identity = { version: programVersion(), dataRoot, execRoot };
-  const host = { probe: async () => probeHost(readHierarchies(), estate.facts.capabilities) };
+  const { capabilities, thermalPaths } = estate.facts;
+  const host = { probe: async () => ({ ...probeHost(readHierarchies(), capabilities), ...usualPaths(thermalPaths) }) };
   const isOpen = sessions.current !== undefined;
   served = await serve({
     ...config,
@@ -112,7 +118,9 @@ export async function start(config: ServiceConfig): Promise<Running> {
         { serving: isOpen },
       ),
       service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts }), { serving: isOpen }),
-      service(ExecServiceDefinition, execService({ records, execs, probes, events: execEvents }), { serving: isOpen }),
+      service(ExecServiceDefinition, execService({ records, execs: execVerbs, probes, events: execEvents }), {
+        serving: isOpen,
+      }),
       service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
     ],
   });
@@ -122,6 +130,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
       await served.stop();
       await readyMonitors.drop();
       sessions.take()?.close();
+      execEnds.close();
       estate.forwarding.close();
       for (const container of containers.values()) container.disconnect();
       estate.sealed.close();

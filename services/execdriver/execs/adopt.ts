@@ -19,7 +19,7 @@ const unknownCode = 255;
 export function adoptExecs(parts: ExecParts): void {
   const { execs, containers, paths, bootId } = parts;
   for (const exec of execs.values()) {
-    const { state, id, containerId, generation } = exec.record;
+    const { state, containerId, generation } = exec.record;
     if (containers.get(containerId)?.record.generation !== generation) {
       forgetExec(parts, exec, unknownCode);
       continue;
@@ -27,13 +27,7 @@ export function adoptExecs(parts: ExecParts): void {
     if (state !== 'starting' && state !== 'running') continue;
     const directory = paths.execOf(exec.place);
     const marks = exec.record.bootId === bootId ? marksOf(exec, directory) : undefined;
-    const end = () => {
-      if (!execs.has(id)) return;
-      const exitCode = exitCodeIn(directory, containerId) ?? unknownCode;
-      removeTree(directory);
-      saveExec(parts, exec, { state: 'exited', process: undefined, monitor: undefined, exitCode }, 'exited');
-      exec.end(exitCode);
-    };
+    const end = () => parts.execEnds.settle(exec, exitCodeIn(directory, containerId) ?? unknownCode);
     if (marks === undefined) {
       end();
       continue;

@@ -17,6 +17,7 @@ import { encodeSpec } from '../spec/container.ts';
 import type { EngineFacts } from '../spec/facts.ts';
 import type { Client } from '../stdio/client.ts';
 import { connectHub, type Hub } from '../stdio/hub.ts';
+import type { ExecEnds } from './ends.ts';
 import type { ExecEvent } from './events.ts';
 import { Exec } from './exec.ts';
 import { execFailure, furtherProcess, servingContainer } from './further-process.ts';
@@ -30,6 +31,7 @@ export interface ExecParts extends ExecStore {
   monitor: MonitorProgram;
   monitorCgroup: MonitorCgroup;
   readyMonitors: ReadyMonitors;
+  execEnds: ExecEnds;
   facts: EngineFacts;
   paths: Paths;
   bootId: string;
@@ -63,6 +65,7 @@ export interface Execs {
 /** So many that have ended are remembered of a container; health checks make some every minute. */
 const remembered = 100;
 
+const sigkill = 9;
 const [notExecutableCode, notFoundCode] = [126, 127];
 /** Of what ends with its container. */
 const killedCode = 137;
@@ -81,16 +84,8 @@ export function openExecs(parts: ExecParts): Execs {
   const save = (exec: Exec, change: Partial<ExecRecord>, kind?: ExecEvent['kind']) =>
     saveExec(parts, exec, change, kind);
 
-  const end = (exec: Exec, code: number) => {
-    // Forgotten with its container?
-    const isKnown = execs.has(exec.record.id);
-    if (isKnown) save(exec, { state: 'exited', process: undefined, monitor: undefined, exitCode: code }, 'exited');
-    // Until then the monitor's file tells the code.
-    removeTree(paths.execOf(exec.place));
-    if (!isKnown) return;
-    exec.end(code);
-    parts.readyMonitors.spare(exec, (form) => startMonitor(parts, form));
-  };
+  const end = (exec: Exec, code: number) =>
+    parts.execEnds.settle(exec, code, () => parts.readyMonitors.spare(exec, (form) => startMonitor(parts, form)));
 
   const startAnew = async (exec: Exec) => {
     const { id, containerId, generation, spec } = exec.record;
@@ -118,7 +113,14 @@ export function openExecs(parts: ExecParts): Execs {
     if (client) hub.join(client);
     monitor.run(Buffer.from(encodeSpec({ ...process, ...consoleSize })));
     const pid = await monitor.started;
-    save(exec, { state: 'running', process: markOf(pid), monitor: markOf(monitor.pid) });
+    const marks = { process: markOf(pid), monitor: markOf(monitor.pid) };
+    try {
+      save(exec, { state: 'running', ...marks });
+    } catch (error) {
+      // Nobody would follow it.
+      signalMarked(marks.process, sigkill);
+      throw error;
+    }
     // Asked for while it was starting, when nothing could be told it.
     if (spec.tty && exec.size && exec.size !== told) tellTerminalSize(directory, exec.size.rows, exec.size.columns);
     // Without the monitor the code is lost.

@@ -34,4 +34,5 @@ export function forgetExec(store: ExecStore, exec: Exec, exitCode: number): void
     if (state === 'starting' || state === 'running') execEvents.append({ kind: 'exited', record, timeNs: nowNs() });
   });
   execs.delete(id);
+  exec.end(exitCode);
 }
