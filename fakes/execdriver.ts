@@ -54,7 +54,7 @@ const builtIn = ['', 'crun', 'runc'];
 
 function open(life: Life<ContainerMemory>, probe: Partial<ProbeResponse>): Opened<ContainerState> {
   const init = openInit(life, InitRequest);
-  const store = createContainerStore(life);
+  const store = createContainerStore(life, probe.apparmor ?? false);
   const execs = createExecStore(life.durable, store);
   const living = () => store.processes().filter(({ id }) => store.living(id) !== undefined);
   const control: ControlServiceImplementation = {
@@ -123,6 +123,8 @@ function hostOf(bootId: string, probe: Partial<ProbeResponse>): ProbeResponse {
     memoryTotal: totalmem(),
     ipv4Forwarding: true,
     hostname: hostname(),
+    maskedPaths: ['/proc/kcore', '/sys/firmware'],
+    readonlyPaths: ['/proc/sys'],
     ...probe,
   });
 }

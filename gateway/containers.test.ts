@@ -149,7 +149,7 @@ test('inspect and list show the record in Docker’s shape', async (t) => {
   let asked: ListContainersRequest | undefined;
   const { socket } = await startEngine(t, {
     containers: {
-      getContainer: async () => ({ container: container() }),
+      getContainer: async () => ({ container: container({ apparmorProfile: 'docker-default' }) }),
       async *listContainers(request) {
         asked = request;
         yield { container: container() };
@@ -160,6 +160,7 @@ test('inspect and list show the record in Docker’s shape', async (t) => {
   const { value: inspected } = await askJson(socket, 'GET /containers/eager_hopper/json');
   assert.equal(inspected.Id, id);
   assert.equal(inspected.Name, '/eager_hopper');
+  assert.equal(inspected.AppArmorProfile, 'docker-default');
   assert.equal(inspected.Created, '2023-11-14T22:13:20.123456789Z');
   assert.deepEqual([inspected.Path, inspected.Args], ['sh', ['-c', 'echo hi']]);
   assert.deepEqual(inspected.State, {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
+import { HostServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/host.ts';
 import { ProcessState } from '../../proto/gen/longshore/execdriver/v1/process.ts';
 import { assertRepeatable } from '../common/repeats.ts';
 import { newId } from '../common/session.ts';
@@ -33,6 +34,21 @@ export function startSuite(target: { isLocal?: boolean }, current: Current): voi
       assert.notEqual(process.bootId, '');
       assert.deepEqual((await processes.getContainer({ id })).process, process);
       await remove(id);
+    });
+
+    test('a process tells the AppArmor profile that confines it, where the kernel has AppArmor', async () => {
+      const { session, remove } = current();
+      const { apparmor } = await session.connection.client(HostServiceDefinition).probe({});
+      for (const [confinement, profile] of [
+        [{}, /./],
+        [{ apparmor: 'unconfined' }, /^unconfined$/],
+        [{ privileged: true }, /^unconfined$/],
+      ] as const) {
+        const id = newId();
+        const { process } = await start(id, ['sleep', '600'], 1, { confinement });
+        assert.match(process?.apparmorProfile ?? '', apparmor ? profile : /^$/);
+        await remove(id);
+      }
     });
 
     test('a repeated start of the same generation is ALREADY, while it runs and after', async () => {

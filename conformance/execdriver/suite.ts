@@ -68,6 +68,8 @@ export function execdriverSuite(target: ExecdriverTarget): void {
         }
         assert(probe.cpus > 0);
         assert(probe.memoryTotal > 0);
+        for (const path of [...probe.maskedPaths, ...probe.readonlyPaths]) assert.match(path, /^\/(proc|sys)\/./);
+        assert(probe.maskedPaths.length > 0 && probe.readonlyPaths.length > 0);
         await bench.reinit();
       });
 

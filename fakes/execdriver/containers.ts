@@ -63,7 +63,10 @@ export type ContainerStore = ReturnType<typeof createContainerStore>;
 
 const { OUTCOME_DONE, OUTCOME_ALREADY, OUTCOME_ABSENT } = Outcome;
 
-export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }: Life<ContainerMemory>) {
+export function createContainerStore(
+  { durable, dataRoot, bootId, bootIdBefore }: Life<ContainerMemory>,
+  hasAppArmor: boolean,
+) {
   const { containers, events, sizes, waiting } = durable;
 
   const find = (id: string): Container => {
@@ -112,6 +115,7 @@ export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }
       exit: undefined,
       bootId,
       logPath: `${dataRoot}/execdriver/containers/${id}/container.log`,
+      apparmorProfile: hasAppArmor ? profileOf(spec) : '',
     };
     const logReadable = spec.log?.driver !== 'none' && spec.log?.options['cache-disabled'] !== 'true';
     containers.set(id, { log, logReadable, generation, current: { process, run } });
@@ -207,4 +211,8 @@ export function createContainerStore({ durable, dataRoot, bootId, bootIdBefore }
       for (const id of containers.keys()) if (!keep.has(id)) living(id)?.signal(9);
     },
   };
+}
+
+function profileOf({ confinement }: ContainerSpec): string {
+  return confinement?.apparmor || (confinement?.privileged ? 'unconfined' : 'docker-default');
 }

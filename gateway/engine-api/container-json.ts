@@ -36,7 +36,7 @@ export function containerJson(container: Container, execs: readonly string[], gr
     Platform: 'linux',
     MountLabel: '',
     ProcessLabel: '',
-    AppArmorProfile: '',
+    AppArmorProfile: container.apparmorProfile,
     ExecIDs: orNull(execs),
     HostConfig: hostConfigJson(hostConfig),
     GraphDriver: graphDriver,

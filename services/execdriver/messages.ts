@@ -51,5 +51,6 @@ export function processMessage(record: ContainerRecord, paths: Paths): Container
     exit: record.exit && exitMessage(record.exit),
     bootId: record.bootId,
     logPath: record.terms.logDriver === 'none' ? '' : paths.logFileOf(record.id),
+    apparmorProfile: record.appArmorProfile ?? '',
   };
 }

@@ -53,6 +53,7 @@ import { removeContainer } from './remove.ts';
 import { renameContainer } from './rename.ts';
 import { type Commit, openRepository } from './repository.ts';
 import { restartContainer } from './restart.ts';
+import { withSystemPaths } from './security-options.ts';
 import { shutDown } from './shutdown.ts';
 import { startContainer } from './start.ts';
 import { stopContainer } from './stop.ts';
@@ -150,7 +151,9 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>, c
     async get({ container, withSize }) {
       const record = lifecycle.repository.find(container);
       const sizes = withSize ? await measure(lifecycle, record) : undefined;
-      return toContainer(withLinks(lifecycle, record), lifecycle.health.of(record), sizes);
+      const shown = withLinks(lifecycle, record);
+      const hostConfig = withSystemPaths(shown.hostConfig, engine.facts.host);
+      return toContainer({ ...shown, hostConfig }, lifecycle.health.of(record), sizes);
     },
     list: (request) => listContainers(lifecycle, request),
     openStream: (request) => openStream(lifecycle, request),

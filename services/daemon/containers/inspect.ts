@@ -64,6 +64,7 @@ export function toContainer(record: ContainerRecord, health: Health | undefined,
     sizeRoot: sizes?.sizeRoot,
     platform: record.platform,
     revision: record.revision,
+    apparmorProfile: record.appArmorProfile ?? '',
   };
 }
 

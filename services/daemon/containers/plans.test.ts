@@ -15,7 +15,7 @@ import { pattern } from './pattern.ts';
 import { parsePort, planPorts } from './port-plan.ts';
 import { processSpec } from './process-spec.ts';
 import type { ContainerRecord } from './record.ts';
-import { confinementOf } from './security-options.ts';
+import { confinementOf, withSystemPaths } from './security-options.ts';
 import { signalNumber } from './signals.ts';
 import { checkResources } from './validate-resources.ts';
 
@@ -216,6 +216,15 @@ test('security options', () => {
     [true, 'unconfined', 'mine', ['disable']],
   );
   assert.deepEqual(of(['systempaths=unconfined']).maskedPaths, { values: [] });
+  const usual = { maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] };
+  const shown = (host: Partial<HostConfig>) => {
+    const { maskedPaths, readonlyPaths } = withSystemPaths(HostConfig.create(host), usual);
+    return [maskedPaths?.values, readonlyPaths?.values];
+  };
+  assert.deepEqual(shown({}), [['/proc/kcore'], ['/proc/sys']]);
+  assert.deepEqual(shown({ privileged: true }), [undefined, undefined]);
+  assert.deepEqual(shown({ securityOpt: ['systempaths=unconfined'] }), [[], []]);
+  assert.deepEqual(shown({ maskedPaths: { values: ['/x'] } }), [['/x'], ['/proc/sys']]);
   assert.throws(() => of(['nonsense']), /invalid --security-opt 1: "nonsense"/);
   assert.throws(() => of(['what=ever']), /invalid --security-opt 2: "what=ever"/);
 });

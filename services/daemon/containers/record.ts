@@ -79,6 +79,8 @@ export interface Facts {
   readonly hostsPath: string;
   readonly hostnamePath: string;
   readonly logPath: string;
+  /** As the exec driver has told at the last start; of an earlier version, absent. */
+  readonly appArmorProfile?: string;
   /** Of the host, when it was started last. */
   readonly bootId: string;
   readonly revision: number;

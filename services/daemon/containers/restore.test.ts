@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
-import { create, newId, recordOf, run, startEngine, until } from '../testing/engine.ts';
+import { call, create, newId, recordOf, run, startEngine, type TestEngine, until } from '../testing/engine.ts';
 import { exit, type World } from '../testing/world.ts';
 import { lifecycleOf } from './containers.ts';
 import { type ContainerRecord, type Status, statuses } from './record.ts';
@@ -100,6 +100,22 @@ test('an exit that comes while the engine takes stock is not overwritten by what
   });
   await until(() => recordOf(next, id)?.status === 'exited', 'the exit is recorded');
   assert.deepEqual([recordOf(next, id)?.exitCode, recordOf(next, id)?.pending], [9, undefined]);
+});
+
+test('the AppArmor profile of a start that a crash has cut off is known to the next engine', async (t) => {
+  const profileOf = async (engine: TestEngine) =>
+    (await call(engine, 'getContainer', { container: 'web', withSize: false })).container?.apparmorProfile;
+  const dying = await startEngine(t);
+  await create(dying, { name: 'web' });
+  assert.equal(await profileOf(dying), '');
+  // The process is there, and the answer is lost.
+  dying.world.disturbAnswer = (name) => (name === 'execdriver.startContainer' ? new Promise(() => {}) : undefined);
+  call(dying, 'startContainer', { container: 'web' });
+  await until(() => dying.world.processes.size === 1, 'it runs');
+  const engine = await dying.crash((world) => {
+    world.disturbAnswer = () => undefined;
+  });
+  assert.equal(await profileOf(engine), 'docker-default');
 });
 
 test('what a crash has left without a record is swept: process, sandbox, layer, image holder, volume, name', async (t) => {

@@ -74,6 +74,7 @@ const actions: { readonly [action in Action]: Act } = {
       generation: process.generation,
       startedAtNs: process.startedAtNs || record.startedAtNs,
       logPath: process.logPath || record.logPath,
+      appArmorProfile: process.apparmorProfile,
       desired: record.generation < process.generation ? ('running' as const) : record.desired,
     };
     return settled(lifecycle, ran, process.exit);
@@ -126,6 +127,7 @@ async function adopt(
     error: '',
     startedAtNs: process.startedAtNs || record.startedAtNs,
     logPath: process.logPath || record.logPath,
+    appArmorProfile: process.apparmorProfile,
     bootId: lifecycle.engine.facts.host.bootId,
   };
   lifecycle.held.set(living.id, living.generation);

@@ -1,4 +1,5 @@
-import type { HostConfig } from '../../../proto/gen/longshore/daemon/v1/config.ts';
+import type { HostConfig, StringList } from '../../../proto/gen/longshore/daemon/v1/config.ts';
+import type { ProbeResponse } from '../../../proto/gen/longshore/execdriver/v1/host.ts';
 import type { Confinement } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
 import { errors } from '../errors.ts';
 
@@ -17,6 +18,21 @@ export function confinementOf(host: HostConfig): Confinement {
   };
   for (const option of host.securityOpt) apply(confinement, option);
   return confinement;
+}
+
+/** Docker shows what the kernel's paths are when nothing was said of them; of a privileged container, none. */
+export function withSystemPaths(
+  host: HostConfig,
+  usual: Pick<ProbeResponse, 'maskedPaths' | 'readonlyPaths'>,
+): HostConfig {
+  const { maskedPaths, readonlyPaths } = confinementOf(host);
+  const shown = (asked: StringList | undefined, values: string[]) =>
+    asked ?? (host.privileged ? undefined : { values });
+  return {
+    ...host,
+    maskedPaths: shown(maskedPaths, usual.maskedPaths),
+    readonlyPaths: shown(readonlyPaths, usual.readonlyPaths),
+  };
 }
 
 function apply(confinement: Confinement, option: string): void {

@@ -85,6 +85,7 @@ function settle<T>(lifecycle: Lifecycle, starting: ContainerRecord, running: Run
     volumesFilled: true,
     network: sandbox === undefined ? noNetwork : networkState(sandbox),
     logPath: process.logPath,
+    appArmorProfile: process.apparmorProfile,
     bootId: lifecycle.engine.facts.host.bootId,
   };
   const changes = { put: [record], events: [containerEvent(record, 'start', lifecycle.now())] };

@@ -25,6 +25,7 @@ export function processClients(world: World, call: MakeCall): Clients['execdrive
         startedAtNs: BigInt(Date.now()) * 1_000_000n,
         bootId: world.bootId,
         logPath: `/logs/${id}`,
+        apparmorProfile: 'docker-default',
       });
       world.processes.set(id, process);
       world.processEvents.append({ event: ProcessEvent.PROCESS_EVENT_STARTED, process: { ...process } });

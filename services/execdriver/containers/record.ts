@@ -53,6 +53,8 @@ export interface ContainerRecord {
   state: State;
   bootId: string;
   terms: Terms;
+  /** What confines it; empty where the kernel has no AppArmor; of an earlier version, absent: it is not known. */
+  appArmorProfile?: string;
   init: ProcessMark | undefined;
   monitor: ProcessMark | undefined;
   /** Nanoseconds since 1970; 0: not started. */

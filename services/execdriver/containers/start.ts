@@ -95,7 +95,7 @@ export async function startContainer(parts: StartParts, request: StartRequest, s
 }
 
 async function start(parts: StartParts, request: StartRequest, settle: Settle): Promise<void> {
-  const { id, generation, spec } = request;
+  const { id, spec } = request;
   const runtime = await parts.runtimes.get(spec.runtime);
   const terms = termsOf(id, spec, runtime.name, parts.cgroupParent, sharedMemoryOf(parts, id, spec));
   const oci = await translate(parts, spec, terms);
@@ -103,7 +103,7 @@ async function start(parts: StartParts, request: StartRequest, settle: Settle): 
   if (size) oci.process.consoleSize = { height: size.rows, width: size.columns };
   await clearPrevious(parts, id);
 
-  const container = new Container(startingRecord(id, generation, terms, parts.bootId));
+  const container = new Container(startingRecord(request, terms, oci, parts.bootId));
   parts.containerRecords.save(container.record);
   parts.containers.set(id, container);
   try {
@@ -146,9 +146,15 @@ async function clearPrevious(parts: StartParts, id: string): Promise<void> {
   parts.onForgotten(id);
 }
 
-function startingRecord(id: string, generation: number, terms: Terms, bootId: string): ContainerRecord {
+function startingRecord(
+  { id, generation }: StartRequest,
+  terms: Terms,
+  { process }: OciSpec,
+  bootId: string,
+): ContainerRecord {
   const none = { init: undefined, monitor: undefined, exit: undefined, oomKills: 0 };
-  return { id, generation, state: 'starting', bootId, terms, startedNs: 0n, ...none };
+  const appArmorProfile = process.apparmorProfile ?? '';
+  return { id, generation, state: 'starting', bootId, terms, appArmorProfile, startedNs: 0n, ...none };
 }
 
 const unconfinedBy = { apparmor: '', privileged: false };

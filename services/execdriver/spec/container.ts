@@ -10,7 +10,7 @@ import { initInContainer } from './init-binary.ts';
 import { mountsFor } from './mounts.ts';
 import { type FindInit, namespacesFor } from './namespaces.ts';
 import type { OciProcess, OciSeccomp, OciSpec } from './oci.ts';
-import { maskedPaths, readonlyPaths } from './paths.ts';
+import { systemPaths } from './paths.ts';
 import { resourcesFor } from './resources.ts';
 import { rlimitsFor, type Wish } from './rlimits.ts';
 import { parseSeccompProfile, resolveSeccomp, type SeccompHost } from './seccomp.ts';
@@ -87,6 +87,10 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
   const { pids, ...others } = resourcesFor(resources, facts);
   // crun can't write that there is none where there is none anyway.
   const limits = pids === undefined || pids.limit < 0 ? others : { ...others, pids };
+  const { maskedPaths, readonlyPaths } = systemPaths(confinement, facts.thermalPaths);
+  // Version 1's trees are shown below a tmpfs, which crun leaves writable where runc goes by the mount's `ro`.
+  const isCgroupTmpfsReadOnly =
+    !facts.cgroup2 && mounts.some(({ type, options }) => type === 'cgroup' && options.includes('ro'));
   const sharesUts = spec.utsMode === 'host';
   if (around.initBinary !== undefined) {
     mounts.push({ destination: initInContainer, type: 'bind', source: around.initBinary, options: ['bind', 'ro'] });
@@ -105,8 +109,8 @@ export async function ociSpecOf(spec: ContainerSpec, around: Surroundings): Prom
       cgroupsPath: around.cgroupPath,
       resources: { devices: devices.rules, ...limits },
       devices: devices.devices,
-      maskedPaths: maskedPaths(confinement, facts.thermalPaths),
-      readonlyPaths: readonlyPaths(confinement, !facts.cgroup2 && mounts.some(({ type }) => type === 'cgroup')),
+      maskedPaths,
+      readonlyPaths: isCgroupTmpfsReadOnly ? [...readonlyPaths, '/sys/fs/cgroup'] : readonlyPaths,
       ...(Object.keys(spec.sysctls).length > 0 && { sysctl: { ...spec.sysctls } }),
       ...(seccomp !== undefined && { seccomp }),
       ...(selinux !== undefined && { mountLabel: selinux.mount }),

@@ -18,14 +18,22 @@ const masked = [
 
 const readOnly = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
 
-export function maskedPaths(confinement: Confinement, thermalPaths: readonly string[]): string[] {
-  if (confinement.maskedPaths) return confinement.maskedPaths.values;
-  return confinement.privileged ? [] : [...masked, ...thermalPaths];
+export interface SystemPaths {
+  maskedPaths: string[];
+  readonlyPaths: string[];
 }
 
-/** `hasCgroupMounts`: version 1's trees are shown below a tmpfs, which crun leaves writable where runc does not. */
-export function readonlyPaths(confinement: Confinement, hasCgroupMounts: boolean): string[] {
-  if (confinement.readonlyPaths) return confinement.readonlyPaths.values;
-  if (confinement.privileged) return [];
-  return hasCgroupMounts ? [...readOnly, '/sys/fs/cgroup'] : [...readOnly];
+/** What a container is kept from when nothing was said. */
+export function usualPaths(thermalPaths: readonly string[]): SystemPaths {
+  return { maskedPaths: [...masked, ...thermalPaths], readonlyPaths: [...readOnly] };
+}
+
+export function systemPaths(confinement: Confinement, thermalPaths: readonly string[]): SystemPaths {
+  const { maskedPaths, readonlyPaths } = confinement.privileged
+    ? { maskedPaths: [], readonlyPaths: [] }
+    : usualPaths(thermalPaths);
+  return {
+    maskedPaths: confinement.maskedPaths?.values ?? maskedPaths,
+    readonlyPaths: confinement.readonlyPaths?.values ?? readonlyPaths,
+  };
 }

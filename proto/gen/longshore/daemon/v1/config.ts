@@ -86,7 +86,7 @@ export interface HostConfig {
   shmSize: number;
   sysctls: { [key: string]: string };
   storageOpt: { [key: string]: string };
-  /** Unset: Docker's defaults. */
+  /** Unset: the exec driver's, or none for a privileged container; GetContainer shows which. */
   maskedPaths: StringList | undefined;
   readonlyPaths: StringList | undefined;
   init?: boolean | undefined;

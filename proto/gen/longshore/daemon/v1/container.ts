@@ -192,6 +192,8 @@ export interface Container {
   platform: string;
   /** Changes with every change of the record; for updates that must not overtake each other. */
   revision: number;
+  /** Of its last start; empty before the first, and where the kernel has no AppArmor. */
+  apparmorProfile: string;
 }
 
 export interface NetworkState {
@@ -877,6 +879,7 @@ function createBaseContainer(): Container {
     sizeRoot: undefined,
     platform: "",
     revision: 0,
+    apparmorProfile: "",
   };
 }
 
@@ -941,6 +944,9 @@ export const Container: MessageFns<Container> = {
     }
     if (message.revision !== 0) {
       writer.uint32(160).int64(BigInt(message.revision));
+    }
+    if (message.apparmorProfile !== "") {
+      writer.uint32(170).string(message.apparmorProfile);
     }
     return writer;
   },
@@ -1118,6 +1124,14 @@ export const Container: MessageFns<Container> = {
             message.revision = longToNumber(reader.int64());
             continue;
           }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.apparmorProfile = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1165,6 +1179,7 @@ export const Container: MessageFns<Container> = {
     message.sizeRoot = object.sizeRoot ?? undefined;
     message.platform = object.platform ?? "";
     message.revision = object.revision ?? 0;
+    message.apparmorProfile = object.apparmorProfile ?? "";
     return message;
   },
 };

@@ -46,6 +46,12 @@ export interface ProbeResponse {
   memsAvailable: string;
   /** What a container can hold at most, as `CAP_CHOWN`; empty: not known. */
   capabilities: string[];
+  /**
+   * What a container that is not privileged is kept from when its spec does not say: paths of the kernel that show nothing, and
+   * that cannot be written.
+   */
+  maskedPaths: string[];
+  readonlyPaths: string[];
 }
 
 function createBaseProbeRequest(): ProbeRequest {
@@ -125,6 +131,8 @@ function createBaseProbeResponse(): ProbeResponse {
     cpusAvailable: "",
     memsAvailable: "",
     capabilities: [],
+    maskedPaths: [],
+    readonlyPaths: [],
   };
 }
 
@@ -225,6 +233,12 @@ export const ProbeResponse: MessageFns<ProbeResponse> = {
     }
     for (const v of message.capabilities) {
       writer.uint32(258).string(v!);
+    }
+    for (const v of message.maskedPaths) {
+      writer.uint32(266).string(v!);
+    }
+    for (const v of message.readonlyPaths) {
+      writer.uint32(274).string(v!);
     }
     return writer;
   },
@@ -498,6 +512,22 @@ export const ProbeResponse: MessageFns<ProbeResponse> = {
             message.capabilities.push(reader.string());
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.maskedPaths.push(reader.string());
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.readonlyPaths.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -547,6 +577,8 @@ export const ProbeResponse: MessageFns<ProbeResponse> = {
     message.cpusAvailable = object.cpusAvailable ?? "";
     message.memsAvailable = object.memsAvailable ?? "";
     message.capabilities = object.capabilities?.map((e) => e) || [];
+    message.maskedPaths = object.maskedPaths?.map((e) => e) || [];
+    message.readonlyPaths = object.readonlyPaths?.map((e) => e) || [];
     return message;
   },
 };

@@ -69,6 +69,8 @@ export interface ContainerProcess {
   /** Host boot that it was started in. */
   bootId: string;
   logPath: string;
+  /** The AppArmor profile that confines it; empty where the kernel has no AppArmor. */
+  apparmorProfile: string;
 }
 
 export interface StartContainerRequest {
@@ -261,7 +263,17 @@ export const ExitFact: MessageFns<ExitFact> = {
 };
 
 function createBaseContainerProcess(): ContainerProcess {
-  return { id: "", generation: 0, state: 0, pid: 0, startedAtNs: 0n, exit: undefined, bootId: "", logPath: "" };
+  return {
+    id: "",
+    generation: 0,
+    state: 0,
+    pid: 0,
+    startedAtNs: 0n,
+    exit: undefined,
+    bootId: "",
+    logPath: "",
+    apparmorProfile: "",
+  };
 }
 
 export const ContainerProcess: MessageFns<ContainerProcess> = {
@@ -289,6 +301,9 @@ export const ContainerProcess: MessageFns<ContainerProcess> = {
     }
     if (message.logPath !== "") {
       writer.uint32(66).string(message.logPath);
+    }
+    if (message.apparmorProfile !== "") {
+      writer.uint32(74).string(message.apparmorProfile);
     }
     return writer;
   },
@@ -370,6 +385,14 @@ export const ContainerProcess: MessageFns<ContainerProcess> = {
             message.logPath = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.apparmorProfile = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -397,6 +420,7 @@ export const ContainerProcess: MessageFns<ContainerProcess> = {
     message.exit = (object.exit !== undefined && object.exit !== null) ? ExitFact.fromPartial(object.exit) : undefined;
     message.bootId = object.bootId ?? "";
     message.logPath = object.logPath ?? "";
+    message.apparmorProfile = object.apparmorProfile ?? "";
     return message;
   },
 };

@@ -144,9 +144,13 @@ export interface Confinement {
   noNewPrivileges: boolean;
   /** Empty: the default profile. `unconfined`, or a profile's JSON. */
   seccomp: string;
+  /**
+   * A profile, or `unconfined`; without effect where the kernel has no AppArmor. Empty: the engine's profile, `unconfined` for a
+   * privileged container.
+   */
   apparmor: string;
   selinux: string[];
-  /** Unset: Docker's defaults. */
+  /** Unset: those that HostService tells; none for a privileged container. */
   maskedPaths: StringSet | undefined;
   readonlyPaths: StringSet | undefined;
 }
