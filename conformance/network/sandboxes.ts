@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import { SandboxMode } from '../../proto/gen/longshore/network/v1/sandbox.ts';
@@ -105,6 +105,25 @@ export function sandboxSuite(target: Target, current: Current): void {
       await remove(late.id, ...requests.map(({ id }) => id));
     });
 
+    test('UpdateSandbox gives it other extra hosts, by which CreateSandbox knows it then; absent is success', async () => {
+      const { sandboxes } = current();
+      const request = { ...attached(), extraHosts: [{ address: '192.0.2.7', names: ['seven'] }] };
+      const { sandbox } = await create(request);
+      const changed = { id: request.id, extraHosts: [{ address: '192.0.2.8', names: ['eight'] }] };
+      const none = { id: request.id, extraHosts: [] };
+      assert.equal((await assertRepeatable(sandboxes.updateSandbox, changed, none)).outcome, OUTCOME_DONE);
+      assert.equal((await sandboxes.updateSandbox(changed)).outcome, OUTCOME_ALREADY);
+      assert.deepEqual((await sandboxes.getSandbox({ id: request.id })).sandbox, sandbox);
+      await target.restart?.();
+      const again = await create({ ...request, ...changed });
+      assert.deepEqual([again.outcome, again.sandbox], [OUTCOME_ALREADY, sandbox]);
+      await refused(create(request), 'ALREADY_EXISTS', 'SANDBOX_EXISTS');
+      const wrong = { id: request.id, extraHosts: [{ address: 'nonsense', names: ['nine'] }] };
+      await refused(current().sandboxes.updateSandbox(wrong), 'INVALID_ARGUMENT');
+      await remove(request.id);
+      assert.equal((await current().sandboxes.updateSandbox(changed)).outcome, OUTCOME_ABSENT);
+    });
+
     test('RemoveSandbox takes it down; absent is success', async () => {
       const request = attached();
       await create(request);
@@ -190,6 +209,10 @@ export function sandboxSuite(target: Target, current: Current): void {
       for (const line of ['nameserver 192.0.2.53', 'search example.test', 'options ndots:2']) {
         assert(resolvConf.split('\n').includes(line), line);
       }
+      const { ino } = await stat(sandbox.hostsPath);
+      await current().sandboxes.updateSandbox({ id: request.id, extraHosts: request.extraHosts.slice(1) });
+      assert.equal(await readFile(sandbox.hostsPath, 'utf8'), hosts.replace(/^.*\bseven\n/m, ''));
+      assert.equal((await stat(sandbox.hostsPath)).ino, ino, 'a container has this file mounted');
       await remove(request.id);
       assert.equal(existsSync(sandbox.hostsPath), false);
     });

@@ -5,6 +5,8 @@ import {
   RemoveSandboxRequest,
   RemoveSandboxResponse,
   type SandboxServiceImplementation,
+  UpdateSandboxRequest,
+  UpdateSandboxResponse,
 } from '../../proto/gen/longshore/network/v1/sandbox.ts';
 import type { Life } from '../fake.ts';
 import { repeatable } from '../repeatable.ts';
@@ -20,6 +22,10 @@ export function sandboxService(
     createSandbox: repeatable(records, CreateSandboxRequest, CreateSandboxResponse, (request) => {
       needInit();
       return store.create(request);
+    }),
+    updateSandbox: repeatable(records, UpdateSandboxRequest, UpdateSandboxResponse, ({ id, extraHosts }) => {
+      needInit();
+      return { outcome: store.update(id, extraHosts) };
     }),
     removeSandbox: repeatable(records, RemoveSandboxRequest, RemoveSandboxResponse, ({ id }) => {
       needInit();

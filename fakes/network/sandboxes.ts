@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { InitRequest } from '../../proto/gen/longshore/network/v1/control.ts';
 import {
   CreateSandboxRequest,
   type Endpoint,
+  type HostEntry,
   type Sandbox,
   SandboxMode,
 } from '../../proto/gen/longshore/network/v1/sandbox.ts';
@@ -98,6 +100,17 @@ export function createSandboxStore(
       sandboxes.set(id, { request, sandbox });
       tell('connect', sandbox);
       return { outcome: Outcome.OUTCOME_DONE, sandbox };
+    },
+    update(id: string, extraHosts: HostEntry[]): Outcome {
+      const strange = extraHosts.find(({ address }) => isIP(address) === 0 && address !== 'host-gateway');
+      if (strange !== undefined)
+        throw errors.badRequest({ field: 'extra_hosts', problem: `${strange.address} is no address` });
+      const stored = sandboxes.get(id);
+      if (stored === undefined) return Outcome.OUTCOME_ABSENT;
+      const request = { ...stored.request, extraHosts };
+      if (sameContent(stored.request, request)) return Outcome.OUTCOME_ALREADY;
+      sandboxes.set(id, { ...stored, request });
+      return Outcome.OUTCOME_DONE;
     },
     find(id: string): Sandbox {
       const sandbox = sandboxes.get(id)?.sandbox;

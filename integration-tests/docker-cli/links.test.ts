@@ -57,3 +57,33 @@ test('a variable of the container’s own goes before that of a link', async () 
   assert.equal(own, 'own\n');
   await docker('rm', '-f', 'db');
 });
+
+test('rm -l takes the other out of the hosts of one that runs, at once; its other links and names stay', async () => {
+  for (const name of ['db', 'cache', 'queue']) await docker('run', '-d', '--name', name, 'busybox', 'sleep', '1000');
+  const links = ['--link', 'db:store', '--link', 'cache', '--link', 'queue'];
+  await docker('run', '-d', '--name', 'web', ...links, '--add-host', 'far:192.0.2.1', 'busybox', 'sleep', '1000');
+  const hosts = () => docker('exec', 'web', 'cat', '/etc/hosts');
+  const knows = async (name: string) =>
+    (await engine.docker('exec', 'web', 'ping', '-c', '1', '-W', '2', name)).code === 0;
+  const before = await hosts();
+  assert.equal(await knows('store'), true);
+  await docker('rm', '-l', 'web/store');
+  assert.equal(await hosts(), before.replace(/^.*\tstore .*\n/m, ''));
+  assert.deepEqual([await knows('store'), await knows('cache')], [false, true]);
+
+  // Of a linked one that has ended there is no address any more.
+  await docker('kill', 'queue');
+  await docker('rm', '-l', 'web/queue');
+  await docker('rm', '-l', 'web/cache');
+  assert.equal(await hosts(), before.replace(/^.*\t(store|cache|queue) .*\n/gm, ''));
+  assert.match(await hosts(), /^192\.0\.2\.1\tfar$/m);
+  await docker('rm', '-f', 'web', 'db', 'cache', 'queue');
+});
+
+test('rm -l of one that does not run holds for its next start', async () => {
+  await docker('run', '-d', '--name', 'db', 'busybox', 'sleep', '1000');
+  await docker('create', '--name', 'web', '--link', 'db', 'busybox', 'cat', '/etc/hosts');
+  await docker('rm', '-l', 'web/db');
+  assert.doesNotMatch(await docker('start', '-a', 'web'), /\tdb /);
+  await docker('rm', '-f', 'web', 'db');
+});

@@ -69,7 +69,10 @@ export interface Clients {
   };
   network: {
     networks: Pick<NetworkServiceClient<CallExtras>, 'watchNetworks'>;
-    sandboxes: Pick<SandboxServiceClient<CallExtras>, 'createSandbox' | 'removeSandbox' | 'getSandbox'>;
+    sandboxes: Pick<
+      SandboxServiceClient<CallExtras>,
+      'createSandbox' | 'updateSandbox' | 'removeSandbox' | 'getSandbox'
+    >;
     control: Pick<NetworkControlClient<CallExtras>, 'reconcileSandboxes'>;
   };
 }

@@ -85,6 +85,7 @@ export function sandboxService(
 ): SandboxServiceImplementation {
   return {
     createSandbox: sandboxes.create,
+    updateSandbox: sandboxes.update,
     removeSandbox: sandboxes.remove,
     async getSandbox({ id }) {
       needEngine();

@@ -4,7 +4,7 @@ import { formatAddress } from './cidr.ts';
 import type { Engine } from './engine.ts';
 import { errors } from './errors.ts';
 import type { ResolvConfPaths } from './resolvers.ts';
-import { type FilesContent, type HostsEntry, hostsOfHost, loopbackHosts } from './sandbox-files.ts';
+import { type FilesContent, type HostsContent, type HostsEntry, hostsOfHost, loopbackHosts } from './sandbox-files.ts';
 import { hostGateway } from './sandbox-request.ts';
 import { resolversFor } from './sandbox-resolvers.ts';
 
@@ -18,6 +18,12 @@ export function contentOf(
   return {
     resolvers: resolversFor(request, engine.policy, paths),
     hostname: request.hostname === '' ? nameOfHost() : request.hostname,
+    ...hostsContentOf(request, sandbox, engine),
+  };
+}
+
+export function hostsContentOf(request: CreateSandboxRequest, sandbox: Sandbox, engine: Engine): HostsContent {
+  return {
     hostsBase: request.mode === SandboxMode.SANDBOX_MODE_HOST ? hostsOfHost() : loopbackHosts,
     hosts: hostsOf(request, sandbox, engine),
   };

@@ -1,4 +1,4 @@
-import { chownSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Owner } from '../../kit/id-maps.ts';
 import type { Resolvers } from './resolvers.ts';
@@ -16,12 +16,15 @@ export interface HostsEntry {
   names: readonly string[];
 }
 
-export interface FilesContent {
-  resolvers: Resolvers;
-  hostname: string;
+export interface HostsContent {
   /** The beginning of the hosts file; the loopback's own lines, or the host's whole file. */
   hostsBase: string;
   hosts: readonly HostsEntry[];
+}
+
+export interface FilesContent extends HostsContent {
+  resolvers: Resolvers;
+  hostname: string;
 }
 
 /** What /etc/hosts begins with in a namespace of its own. */
@@ -55,12 +58,27 @@ export function filesOf(directory: string): SandboxFiles {
 export function writeFiles(directory: string, content: FilesContent, owner: Owner): void {
   const paths = filesOf(directory);
   mkdirSync(directory, { recursive: true, mode: 0o755 });
-  const hosts = content.hosts.map((entry) => `${entry.address}\t${entry.names.join(' ')}\n`).join('');
   writeFileSync(paths.resolvConfPath, formatResolvConf(content.resolvers), { mode: 0o644 });
-  writeFileSync(paths.hostsPath, content.hostsBase + hosts, { mode: 0o644 });
+  writeFileSync(paths.hostsPath, hostsText(content), { mode: 0o644 });
   writeFileSync(paths.hostnamePath, `${content.hostname}\n`, { mode: 0o644 });
   if (owner.uid === 0 && owner.gid === 0) return;
   for (const path of Object.values(paths)) chownSync(path, owner.uid, owner.gid);
+}
+
+/** Into the same file, which the container has mounted; whoever reads it meanwhile never finds it empty. */
+export function rewriteHosts(directory: string, content: HostsContent): void {
+  const text = hostsText(content);
+  const file = openSync(filesOf(directory).hostsPath, 'r+');
+  try {
+    writeFileSync(file, text);
+    ftruncateSync(file, Buffer.byteLength(text));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function hostsText({ hostsBase, hosts }: HostsContent): string {
+  return hostsBase + hosts.map(({ address, names }) => `${address}\t${names.join(' ')}\n`).join('');
 }
 
 export function removeFiles(directory: string): void {

@@ -19,6 +19,7 @@ export interface SandboxRecords {
   insert(record: SandboxRecord): void;
   setState(id: string, state: SandboxRecord['state']): void;
   setAnswer(sandbox: Sandbox): void;
+  setSpec(spec: CreateSandboxRequest): void;
   /** All of it stands; the answer is what it came to be. */
   settle(sandbox: Sandbox): void;
   /** With its addresses. */
@@ -49,6 +50,11 @@ export function createSandboxRecords(records: Records): SandboxRecords {
     },
     setAnswer(sandbox) {
       records.prepare('UPDATE sandbox SET answer = ? WHERE id = ?').run(Sandbox.encode(sandbox).finish(), sandbox.id);
+    },
+    setSpec(spec) {
+      records
+        .prepare('UPDATE sandbox SET spec = ? WHERE id = ?')
+        .run(CreateSandboxRequest.encode(spec).finish(), spec.id);
     },
     settle(sandbox) {
       records

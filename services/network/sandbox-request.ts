@@ -1,5 +1,9 @@
 import { isIP } from 'node:net';
-import { type CreateSandboxRequest, SandboxMode } from '../../proto/gen/longshore/network/v1/sandbox.ts';
+import {
+  type CreateSandboxRequest,
+  type HostEntry,
+  SandboxMode,
+} from '../../proto/gen/longshore/network/v1/sandbox.ts';
 import { parseAddress } from './cidr.ts';
 import { errors } from './errors.ts';
 
@@ -75,7 +79,11 @@ function checkNames(request: CreateSandboxRequest): void {
   for (const server of request.dnsServers) demand(isIP(server) !== 0, 'dns_servers', `invalid IP address: ${server}`);
   for (const domain of request.dnsSearch) demand(isWord(domain), 'dns_search', `invalid domain: ${domain}`);
   for (const option of request.dnsOptions) demand(isWord(option), 'dns_options', `invalid option: ${option}`);
-  for (const { address, names } of request.extraHosts) {
+  checkExtraHosts(request.extraHosts);
+}
+
+export function checkExtraHosts(extraHosts: readonly HostEntry[]): void {
+  for (const { address, names } of extraHosts) {
     const isKnown = address === hostGateway || isIP(address) !== 0;
     demand(isKnown, 'extra_hosts', `invalid IP address in add-host: ${JSON.stringify(address)}`);
     for (const name of names) demand(isWord(name), 'extra_hosts', `invalid name: ${name}`);

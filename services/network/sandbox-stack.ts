@@ -8,8 +8,8 @@ import type { Firewall } from './firewall.ts';
 import type { PortMapping } from './firewall-rules.ts';
 import type { Kernel } from './kernel.ts';
 import type { ResolvConfPaths } from './resolvers.ts';
-import { contentOf } from './sandbox-content.ts';
-import { filesOf, removeFiles, type SandboxFiles, writeFiles } from './sandbox-files.ts';
+import { contentOf, hostsContentOf } from './sandbox-content.ts';
+import { filesOf, removeFiles, rewriteHosts, type SandboxFiles, writeFiles } from './sandbox-files.ts';
 import { mappingsOf } from './sandbox-ports.ts';
 import type { SandboxRecord } from './sandbox-records.ts';
 
@@ -21,6 +21,8 @@ export interface SandboxStack {
   prepare(record: SandboxRecord, engine: Engine): Promise<void>;
   /** Throws with part of it made. `others` are the ports of all other sandboxes. */
   build(record: SandboxRecord, engine: Engine, others: () => PortMapping[]): void;
+  /** The hosts file says again what the record does. */
+  rewriteHosts(record: SandboxRecord, engine: Engine): void;
   /** Removes whatever there is, goes on after an error, and throws all of them. */
   remove(record: SandboxRecord, engine: Engine | undefined, others: () => PortMapping[]): void;
   /** True when the kernel still has what was built. */
@@ -107,6 +109,8 @@ export function createSandboxStack(context: StackContext): SandboxStack {
       writeFiles(filesDirectory(id), contentOf(spec, sandbox, engine, context.resolvConf), owner);
       publish(record, engine, others);
     },
+    rewriteHosts: ({ id, spec, sandbox }, engine) =>
+      rewriteHosts(filesDirectory(id), hostsContentOf(spec, sandbox, engine)),
     remove(record, engine, others) {
       const { id, sandbox } = record;
       const problems = collect([

@@ -12,6 +12,8 @@ import {
   RemoveSandboxResponse,
   type Sandbox,
   SandboxMode,
+  UpdateSandboxRequest,
+  UpdateSandboxResponse,
 } from '../../proto/gen/longshore/network/v1/sandbox.ts';
 import { type Engine, markOf } from './engine.ts';
 import { errors } from './errors.ts';
@@ -23,13 +25,14 @@ import type { PortTable } from './port-table.ts';
 import { planEndpoints } from './sandbox-plan.ts';
 import { mappingsOf, wantedPorts } from './sandbox-ports.ts';
 import type { SandboxRecord, SandboxRecords } from './sandbox-records.ts';
-import { checkSandboxRequest } from './sandbox-request.ts';
+import { checkExtraHosts, checkSandboxRequest } from './sandbox-request.ts';
 import type { SandboxStack } from './sandbox-stack.ts';
 import type { VethSweeper } from './veth-sweeper.ts';
 
 /** Network stacks of containers: made whole or not at all, and taken down whatever state they are in. */
 export interface Sandboxes {
   create(request: CreateSandboxRequest): Promise<CreateSandboxResponse>;
+  update(request: UpdateSandboxRequest): Promise<UpdateSandboxResponse>;
   remove(request: RemoveSandboxRequest): Promise<RemoveSandboxResponse>;
   /** SANDBOX_NOT_FOUND. */
   get(id: string): Sandbox;
@@ -65,6 +68,24 @@ export interface SandboxesContext {
 export function createSandboxes(context: SandboxesContext): Sandboxes {
   const { records, sandboxRecords, ports, stack, needEngine } = context;
   const queue = createKeyedQueue();
+
+  const once = <Request, Response>(
+    request: Request,
+    requests: { encode(message: Request): { finish(): Uint8Array } },
+    responses: { encode(message: Response): { finish(): Uint8Array }; decode(bytes: Uint8Array): Response },
+    work: Parameters<typeof idempotent<Response>>[1],
+  ): Promise<Response> =>
+    idempotent(
+      {
+        records,
+        call: currentCall(),
+        survives: 'kill',
+        request: requests.encode(request).finish(),
+        encode: (response) => responses.encode(response).finish(),
+        decode: (bytes) => responses.decode(bytes),
+      },
+      work,
+    );
 
   const standing = () =>
     sandboxRecords.all().filter((record) => record.state === 'ready' && record.bootId === context.bootId);
@@ -159,21 +180,12 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
 
     async create(request) {
       checkSandboxRequest(request);
-      const mutation = {
-        records,
-        call: currentCall(),
-        survives: 'kill' as const,
-        request: CreateSandboxRequest.encode(request).finish(),
-        encode: (response: CreateSandboxResponse) => CreateSandboxResponse.encode(response).finish(),
-        decode: (bytes: Uint8Array) => CreateSandboxResponse.decode(bytes),
-      };
-      return idempotent(mutation, (commit) =>
+      return once(request, CreateSandboxRequest, CreateSandboxResponse, (commit) =>
         queue.run(request.id, async () => {
           needEngine();
           const before = sandboxRecords.find(request.id);
           if (before?.state === 'ready' && stack.stands(before)) {
-            const known = CreateSandboxRequest.encode(before.spec).finish();
-            if (Buffer.compare(known, mutation.request) !== 0) throw errors.sandboxExists({ sandbox: request.id });
+            if (!isSame(before.spec, request)) throw errors.sandboxExists({ sandbox: request.id });
             return commit({ outcome: Outcome.OUTCOME_ALREADY, sandbox: before.sandbox });
           }
           if (before !== undefined) takeDown(before, records.transaction);
@@ -187,16 +199,25 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
       );
     },
 
+    async update(request) {
+      const { id, extraHosts } = request;
+      checkExtraHosts(extraHosts);
+      return once(request, UpdateSandboxRequest, UpdateSandboxResponse, (commit) =>
+        queue.run(id, () => {
+          const engine = needEngine();
+          const record = sandboxRecords.find(id);
+          if (record?.state !== 'ready' || !stack.stands(record)) return commit({ outcome: Outcome.OUTCOME_ABSENT });
+          const spec = { ...record.spec, extraHosts };
+          if (isSame(spec, record.spec)) return commit({ outcome: Outcome.OUTCOME_ALREADY });
+          // A death before the record has them leaves a caller without an answer, and its repeat writes them again.
+          stack.rewriteHosts({ ...record, spec }, engine);
+          return commit({ outcome: Outcome.OUTCOME_DONE }, () => sandboxRecords.setSpec(spec));
+        }),
+      );
+    },
+
     async remove(request) {
-      const mutation = {
-        records,
-        call: currentCall(),
-        survives: 'kill' as const,
-        request: RemoveSandboxRequest.encode(request).finish(),
-        encode: (response: RemoveSandboxResponse) => RemoveSandboxResponse.encode(response).finish(),
-        decode: (bytes: Uint8Array) => RemoveSandboxResponse.decode(bytes),
-      };
-      return idempotent(mutation, (commit) =>
+      return once(request, RemoveSandboxRequest, RemoveSandboxResponse, (commit) =>
         queue.run(request.id, () => {
           needEngine();
           let response: RemoveSandboxResponse = { outcome: Outcome.OUTCOME_DONE };
@@ -235,6 +256,11 @@ export function createSandboxes(context: SandboxesContext): Sandboxes {
       }
     },
   };
+}
+
+function isSame(one: CreateSandboxRequest, other: CreateSandboxRequest): boolean {
+  const bytes = (request: CreateSandboxRequest) => CreateSandboxRequest.encode(request).finish();
+  return Buffer.compare(bytes(one), bytes(other)) === 0;
 }
 
 function isSameBridge({ bridge: one }: Engine, { bridge: other }: Engine): boolean {

@@ -5,7 +5,7 @@ import type { ContainerProcess, ExitFact } from '../../../proto/gen/longshore/ex
 import { containerEvent } from './container-event.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import { withoutAddresses } from './network-plan.ts';
-import { type ContainerRecord, isAlive } from './record.ts';
+import { type ContainerRecord, isAlive, type Pending } from './record.ts';
 import { release } from './release.ts';
 import { removeNow } from './remove.ts';
 import { restartDelay } from './restart-policy.ts';
@@ -38,6 +38,8 @@ export function exited(lifecycle: Lifecycle, process: ContainerProcess): void {
   void detached(() => afterExit(lifecycle, settled));
 }
 
+const ofTheLiving: ReadonlySet<Pending['verb']> = new Set(['stop', 'update', 'unlink']);
+
 /** Records an exit and tells those who wait. */
 export function settleExit(lifecycle: Lifecycle, record: ContainerRecord, exit: ExitFact): ContainerRecord {
   const { id, pending } = record;
@@ -46,8 +48,8 @@ export function settleExit(lifecycle: Lifecycle, record: ContainerRecord, exit: 
   const settled: ContainerRecord = {
     ...record,
     status: delayMs === undefined ? 'exited' : 'restarting',
-    // A stop has come to its end by this, and there is nothing to update any more; the others go on.
-    pending: pending?.verb === 'stop' || pending?.verb === 'update' ? undefined : pending,
+    // A stop has come to its end by this, and there is nothing to change any more; the others go on.
+    pending: pending !== undefined && ofTheLiving.has(pending.verb) ? undefined : pending,
     pid: 0,
     exitCode: exit.code,
     oomKilled: exit.oomKilled,

@@ -22,14 +22,23 @@ export interface LinkedContainer {
 
 /** Those that the link graph has below this one, which have to run. LINKED_NOT_RUNNING. */
 export function linkedContainers(lifecycle: Lifecycle, record: ContainerRecord): LinkedContainer[] {
-  const { repository, engine } = lifecycle;
+  const all = links(lifecycle, record);
+  const ended = all.find(({ child }) => !isAlive(child));
+  if (ended !== undefined) throw errors.linkedNotRunning({ child: ended.child.name, alias: ended.alias });
+  return all.filter(({ address }) => address !== '');
+}
+
+/** Those of them that run. */
+export function livingLinks(lifecycle: Lifecycle, record: ContainerRecord): LinkedContainer[] {
+  return links(lifecycle, record).filter(({ child, address }) => isAlive(child) && address !== '');
+}
+
+/** Without an address there are those that don't run, or have no network. */
+function links({ repository, engine }: Lifecycle, record: ContainerRecord): LinkedContainer[] {
   if (record.hostConfig.links.length === 0) return [];
   return engine.links.children(`/${record.name}`, 0).flatMap(({ entity, name: alias }) => {
     const child = repository.get(entity);
-    if (child === undefined) return [];
-    if (!isAlive(child)) throw errors.linkedNotRunning({ child: child.name, alias });
-    const address = child.network.networks[0]?.ipv4Address ?? '';
-    return address === '' ? [] : [{ alias, child, address }];
+    return child === undefined ? [] : [{ alias, child, address: child.network.networks[0]?.ipv4Address ?? '' }];
   });
 }
 

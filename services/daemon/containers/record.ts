@@ -22,7 +22,7 @@ export type Status = (typeof statuses)[number];
 
 /** A verb that a crash may cut in two; the next start of the engine finishes it. */
 export interface Pending {
-  verb: 'stop' | 'restart' | 'remove' | 'update';
+  verb: 'stop' | 'restart' | 'remove' | 'update' | 'unlink';
   requestId: string;
   /** Of a stop and a restart: the signal, and the seconds until SIGKILL (-1: no end). */
   signal?: number;

@@ -15,6 +15,7 @@ import { type ContainerRecord, isAlive, isRunning } from './record.ts';
 import { hasVolumes, releaseSandbox } from './release.ts';
 import type { Commit } from './repository.ts';
 import { cancelRestart } from './restarts.ts';
+import { removeLink } from './unlink.ts';
 
 /** Removes a container; with force, one that runs too. Who asks while it goes already waits for that removal. */
 export async function removeContainer(
@@ -48,23 +49,6 @@ export async function removeContainer(
     await removeNow(lifecycle, now, request.removeVolumes, commit(done));
     return done;
   });
-}
-
-/** Takes away the link at `parent/alias`; the containers stay. */
-function removeLink(
-  { repository, engine, now }: Lifecycle,
-  reference: string,
-  commit: (outcome: RemoveContainerResponse) => Commit<RemoveContainerResponse>,
-): RemoveContainerResponse {
-  const path = `/${reference.replace(/^\//, '')}`;
-  const parent = path.slice(0, path.lastIndexOf('/'));
-  if (parent === '') throw errors.linkIsName({ path });
-  const holder = repository.byName(parent.slice(1));
-  if (holder === undefined) throw errors.linkWithoutParent({ parent, path });
-  if (engine.links.get(path) === undefined) return { outcome: Outcome.OUTCOME_ABSENT };
-  engine.links.delete(path);
-  const event = containerEvent(holder, 'update', now());
-  return repository.apply({ events: [event] }, commit({ outcome: Outcome.OUTCOME_DONE }));
 }
 
 function findOrNot(lifecycle: Lifecycle, reference: string): ContainerRecord | undefined {

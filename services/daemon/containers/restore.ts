@@ -16,6 +16,7 @@ import { type Action, observe, restoreTable } from './restore-table.ts';
 import { start } from './start.ts';
 import { stop } from './stop.ts';
 import { sweep } from './sweep.ts';
+import { settleUnlink } from './unlink.ts';
 import { finishUpdate } from './update.ts';
 
 /** How long the boot waits for what goes on in the containers' queues: starts, removals, stops. They end by themselves. */
@@ -173,6 +174,7 @@ async function finish(lifecycle: Lifecycle, id: string): Promise<void> {
   if (record === undefined || pending === undefined) return;
   if (pending.verb === 'remove') return removeNow(lifecycle, record, pending.removeVolumes ?? false);
   if (pending.verb === 'update') return finishUpdate(lifecycle, record);
+  if (pending.verb === 'unlink') return settleUnlink(lifecycle, record);
   const { signal, timeoutS } = pending;
   if (isAlive(record) && signal !== undefined && timeoutS !== undefined) {
     await stop(lifecycle, record, { ...pending, signal, timeoutS });

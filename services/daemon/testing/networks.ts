@@ -1,4 +1,4 @@
-import { Sandbox, SandboxMode } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
+import { type HostEntry, Sandbox, SandboxMode } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
 import type { Clients } from '../daemon.ts';
 import { absent, done, type MakeCall, signalOf } from './calls.ts';
 import { refusal, type World } from './world.ts';
@@ -26,10 +26,11 @@ function sandboxes(world: World, call: MakeCall): Pick<Clients['network'], 'sand
     mode: SandboxMode;
     endpoints: { network: string }[];
     ports: { protocol: string; containerPort: number; hostIp: string; hostPort: number }[];
+    extraHosts: HostEntry[];
   }
   return {
     sandboxes: {
-      createSandbox: call('network.createSandbox', ({ id, mode, endpoints, ports }: Create) => {
+      createSandbox: call('network.createSandbox', ({ id, mode, endpoints, ports, extraHosts }: Create) => {
         const sandbox = Sandbox.create({
           id,
           mode,
@@ -51,8 +52,14 @@ function sandboxes(world: World, call: MakeCall): Pick<Clients['network'], 'sand
           hostnamePath: '/net/hostname',
         });
         world.sandboxes.set(id, sandbox);
+        world.extraHosts.set(id, extraHosts);
         world.networkEvents.append({ action: 'connect', container: id });
         return { ...done, sandbox };
+      }),
+      updateSandbox: call('network.updateSandbox', ({ id, extraHosts }: Pick<Create, 'id' | 'extraHosts'>) => {
+        if (!world.sandboxes.has(id)) return absent;
+        world.extraHosts.set(id, extraHosts);
+        return done;
       }),
       removeSandbox: call('network.removeSandbox', ({ id }: { id: string }) =>
         world.sandboxes.delete(id) ? done : absent,

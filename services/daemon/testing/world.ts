@@ -12,7 +12,7 @@ import {
   ProcessState,
 } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import type { Resources } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
-import type { Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
+import type { HostEntry, Sandbox } from '../../../proto/gen/longshore/network/v1/sandbox.ts';
 import { createTestClock, type TestClock } from './clock.ts';
 
 /** What the five services hold, as the tests look at it and disturb it. It outlives an engine, as they do. */
@@ -26,6 +26,8 @@ export interface World {
   /** Writable layers and who holds them mounted. */
   readonly layers: Map<string, Set<string>>;
   readonly sandboxes: Map<string, Sandbox>;
+  /** What their hosts files have besides themselves. */
+  readonly extraHosts: Map<string, readonly HostEntry[]>;
   readonly volumes: Map<string, FakeVolume>;
   readonly processes: Map<string, ContainerProcess>;
   readonly processEvents: Sequence<{ event: ProcessEvent; process: ContainerProcess }>;
@@ -59,6 +61,7 @@ export function createWorld(): World {
     imageHolders: new Map(),
     layers: new Map(),
     sandboxes: new Map(),
+    extraHosts: new Map(),
     volumes: new Map(),
     processes: new Map(),
     processEvents: createSequence(),

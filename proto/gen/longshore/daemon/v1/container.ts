@@ -352,8 +352,8 @@ export interface RemoveContainerRequest {
   /** Its anonymous volumes go too. */
   removeVolumes: boolean;
   /**
-   * Not a container goes but the link whose path `container` is, `parent/alias`: it is no longer in the parent's environment
-   * and hosts, from its next start on. ABSENT when there is no such link; INVALID_ARGUMENT, BAD_CONFIG when it is a name alone.
+   * Not a container goes but the link whose path `container` is, `parent/alias`: it is no longer in the parent's hosts, and from
+   * its next start on not in its environment. ABSENT when there is no such link; INVALID_ARGUMENT, BAD_CONFIG when it is a name alone.
    */
   removeLink?: boolean | undefined;
 }

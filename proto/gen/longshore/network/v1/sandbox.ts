@@ -110,6 +110,15 @@ export interface CreateSandboxResponse {
   sandbox: Sandbox | undefined;
 }
 
+export interface UpdateSandboxRequest {
+  id: string;
+  extraHosts: HostEntry[];
+}
+
+export interface UpdateSandboxResponse {
+  outcome: Outcome;
+}
+
 export interface RemoveSandboxRequest {
   id: string;
 }
@@ -1063,6 +1072,128 @@ export const CreateSandboxResponse: MessageFns<CreateSandboxResponse> = {
   },
 };
 
+function createBaseUpdateSandboxRequest(): UpdateSandboxRequest {
+  return { id: "", extraHosts: [] };
+}
+
+export const UpdateSandboxRequest: MessageFns<UpdateSandboxRequest> = {
+  encode(message: UpdateSandboxRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    for (const v of message.extraHosts) {
+      HostEntry.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateSandboxRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateSandboxRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.extraHosts.push(HostEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateSandboxRequest>): UpdateSandboxRequest {
+    return UpdateSandboxRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateSandboxRequest>): UpdateSandboxRequest {
+    const message = createBaseUpdateSandboxRequest();
+    message.id = object.id ?? "";
+    message.extraHosts = object.extraHosts?.map((e) => HostEntry.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUpdateSandboxResponse(): UpdateSandboxResponse {
+  return { outcome: 0 };
+}
+
+export const UpdateSandboxResponse: MessageFns<UpdateSandboxResponse> = {
+  encode(message: UpdateSandboxResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outcome !== 0) {
+      writer.uint32(8).int32(message.outcome);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateSandboxResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateSandboxResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<UpdateSandboxResponse>): UpdateSandboxResponse {
+    return UpdateSandboxResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateSandboxResponse>): UpdateSandboxResponse {
+    const message = createBaseUpdateSandboxResponse();
+    message.outcome = object.outcome ?? 0;
+    return message;
+  },
+};
+
 function createBaseRemoveSandboxRequest(): RemoveSandboxRequest {
   return { id: "" };
 }
@@ -1404,6 +1535,19 @@ export const SandboxServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
+    /**
+     * Puts other extra hosts in the place of a sandbox's own, of which CreateSandbox knows it from then on: /etc/hosts is written
+     * anew, in the file that the container has mounted, and what was added to it there goes. ALREADY when they are these; ABSENT
+     * when there is no such sandbox.
+     */
+    updateSandbox: {
+      name: "UpdateSandbox",
+      requestType: UpdateSandboxRequest as typeof UpdateSandboxRequest,
+      requestStream: false,
+      responseType: UpdateSandboxResponse as typeof UpdateSandboxResponse,
+      responseStream: false,
+      options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
+    },
     /** Takes it down: ports, endpoints, namespace, files. Absent is success. */
     removeSandbox: {
       name: "RemoveSandbox",
@@ -1444,6 +1588,15 @@ export interface SandboxServiceImplementation<CallContextExt = {}> {
     request: CreateSandboxRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreateSandboxResponse>>;
+  /**
+   * Puts other extra hosts in the place of a sandbox's own, of which CreateSandbox knows it from then on: /etc/hosts is written
+   * anew, in the file that the container has mounted, and what was added to it there goes. ALREADY when they are these; ABSENT
+   * when there is no such sandbox.
+   */
+  updateSandbox(
+    request: UpdateSandboxRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UpdateSandboxResponse>>;
   /** Takes it down: ports, endpoints, namespace, files. Absent is success. */
   removeSandbox(
     request: RemoveSandboxRequest,
@@ -1471,6 +1624,15 @@ export interface SandboxServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<CreateSandboxRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreateSandboxResponse>;
+  /**
+   * Puts other extra hosts in the place of a sandbox's own, of which CreateSandbox knows it from then on: /etc/hosts is written
+   * anew, in the file that the container has mounted, and what was added to it there goes. ALREADY when they are these; ABSENT
+   * when there is no such sandbox.
+   */
+  updateSandbox(
+    request: DeepPartial<UpdateSandboxRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UpdateSandboxResponse>;
   /** Takes it down: ports, endpoints, namespace, files. Absent is success. */
   removeSandbox(
     request: DeepPartial<RemoveSandboxRequest>,
