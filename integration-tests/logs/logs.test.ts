@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { readdirSync } from 'node:fs';
+import { once } from 'node:events';
+import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
@@ -103,6 +104,45 @@ test('a follower sees each line once across rotations and deaths of execdriver a
   assert.equal(await docker('logs', 'long'), lines(count));
   const id = (await docker('inspect', '-f', '{{.Id}}', 'long')).trim();
   assert.ok(readdirSync(join(engine.dataRoot, 'execdriver/logs', id)).length > 1);
+});
+
+test('of a container that writes as fast as it can --tail 1 is one line', async () => {
+  await docker('run', '-d', '--name', 'fast', '--network', 'none', 'busybox', 'yes', 'the quick brown fox');
+  await until(async () => (await docker('logs', '--tail', '1', 'fast')) !== '', 10_000);
+  for (let round = 0; round < 20; round++) {
+    // What was written then may end within a line.
+    assert.match(await docker('logs', '--tail', '1', 'fast'), /^[a-z ]+\n?$/);
+  }
+  await docker('rm', '-f', 'fast');
+});
+
+test('docker logs ends where it was asked for, though its reader is slower than the container', async () => {
+  const line = 'x'.repeat(99);
+  const script = `yes ${line} | head -n 40000; echo asked; cat`;
+  const env = { ...process.env, DOCKER_HOST: engine.host };
+  const options = ['--name', 'outpaced', '--network', 'none', '--log-opt', 'max-size=-1'];
+  const writer = spawn('docker', ['run', '-i', ...options, 'busybox', 'sh', '-c', script], {
+    env,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  await until(async () => (await engine.docker('logs', '--tail', '1', 'outpaced')).stdout === 'asked\n', 20_000);
+  const id = (await docker('inspect', '-f', '{{.Id}}', 'outpaced')).trim();
+  const logged = () => statSync(join(engine.dataRoot, 'execdriver/logs', id, 'container.log')).size;
+  const expected = `${`${line}\n`.repeat(40_000)}asked\n`;
+  let seen = '';
+  const reader = spawn('docker', ['logs', 'outpaced'], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+  for await (const chunk of reader.stdout) {
+    seen += chunk;
+    if (seen.length > expected.length) break;
+    // For all that is taken as much is written, and more is taken only then.
+    const size = logged();
+    writer.stdin.write(chunk);
+    await until(() => logged() > size + chunk.length, 20_000);
+  }
+  assert.ok(seen === expected, `${seen.length} bytes instead of ${expected.length}`);
+  const ended = once(writer, 'exit');
+  writer.stdin.end();
+  assert.deepEqual(await ended, [0, null]);
 });
 
 test('the engine’s own log driver and options are what a container gets that names none', async () => {

@@ -4,6 +4,15 @@ import { join } from 'node:path';
 /** The newest file; older ones are `container.log.1`, `.2` and so on. */
 export const logFile = 'container.log';
 
+/** An open file of a log. */
+export interface LogFile {
+  descriptor: number;
+  /** Names it, also after it is renamed; see positions.ts. */
+  mark: string;
+  /** When it was opened. Only the newest one grows. */
+  size: number;
+}
+
 /** Numbers of the rotated files that are there, the oldest first. */
 function rotated(directory: string): number[] {
   return readdirSync(directory)

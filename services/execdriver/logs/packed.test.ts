@@ -157,6 +157,31 @@ suite('packed logs', () => {
     assert.deepEqual(seen.slice(0, whole.length), whole);
   });
 
+  test('any reading is of the moment when it was asked for, whatever is written or rotated meanwhile', async () => {
+    const chance = chanceOf(Number(process.env.LONGSHORE_SEED ?? 161_803));
+    const records = someRecords(chance, 400);
+    const text = records.map(({ stream, isPartial, text }) => record(stream, isPartial ? 'P' : 'F', text)).join('');
+    const tails = [undefined, 1, 2, 10];
+    write('');
+    for (let at = 0; at < text.length; ) {
+      const isRotation = chance(5) === 0;
+      const end = isRotation ? text.indexOf('\n', at) + 1 : at + 1 + chance(600);
+      const query = { ...all, tail: tails[chance(tails.length)] };
+      const expected = runs(await read(query));
+      const reading = readPacked(directory, query, lines, never);
+      const asked = reading.next();
+      appendFileSync(join(directory, 'container.log'), text.slice(at, end));
+      at = Math.min(text.length, end);
+      if (isRotation) {
+        shiftLogFiles(directory, 3);
+        write('');
+      }
+      const seen: string[] = [];
+      for (let next = await asked; !next.done; next = await reading.next()) seen.push(...runs(next.value.packed));
+      assert.deepEqual(seen, expected, `at ${at}, tail ${query.tail}`);
+    }
+  });
+
   test('a cursor of a file that was rotated away for good goes on with the oldest that is left', async () => {
     write(record('stdout', 'F', 'one'));
     const [piece] = await Array.fromAsync(readPacked(directory, all, lines, never));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
@@ -31,6 +31,17 @@ suite('reading logs', () => {
     for await (const block of readLog(directory, { ...all, ...query }, never)) {
       for (const { stream, line } of block.lines)
         lines.push(`${stream === 'stdout' ? 'o' : 'e'}:${line.toString('latin1')}`);
+    }
+    return lines;
+  };
+  /** What comes when something happens right after the asking, before a byte has been read. */
+  const readWhile = async (happens: () => void, query: Partial<LogQuery> = {}) => {
+    const reading = readLog(directory, { ...all, ...query }, never);
+    const asked = reading.next();
+    happens();
+    const lines: string[] = [];
+    for (let next = await asked; !next.done; next = await reading.next()) {
+      lines.push(...next.value.lines.map(({ line }) => `${line}`));
     }
     return lines;
   };
@@ -99,6 +110,70 @@ suite('reading logs', () => {
     rmSync(directory, { recursive: true });
     assert.deepEqual(await read(), []);
     await import('node:fs').then(({ mkdirSync }) => mkdirSync(directory));
+  });
+
+  test('what is written after the asking is not read', async () => {
+    write(out('one'), out('two'));
+    const grow = () => append(out('three'), err('four'));
+    assert.deepEqual(await readWhile(grow), ['one\n', 'two\n']);
+    assert.deepEqual(await readWhile(grow, { tail: 1 }), ['four\n']);
+    assert.deepEqual(await readWhile(grow, { tail: 2, streams: new Set(['stdout']) }), ['three\n', 'three\n']);
+  });
+
+  test('a reader that is slower than the writer comes to the end all the same', async () => {
+    const lines = Array.from({ length: 5000 }, (_, index) => out(`line ${index}`));
+    write(...lines);
+    let count = 0;
+    for await (const block of readLog(directory, all, never)) {
+      count += block.lines.length;
+      assert.ok(count <= lines.length);
+      append(...lines.slice(0, 2 * block.lines.length));
+    }
+    assert.equal(count, lines.length);
+  });
+
+  test('a line that has no end yet is given as far as it was written when it was asked for', async () => {
+    write(out('one'), part('unfinished'));
+    const finish = () => append(part(' busi'), out('ness'));
+    assert.deepEqual(await readWhile(finish), ['one\n', 'unfinished']);
+    write(out('one'), part('unfinished'));
+    assert.deepEqual(await readWhile(finish, { tail: 1 }), ['unfinished']);
+    const two = out('two');
+    write(out('one'), two.subarray(0, 30));
+    assert.deepEqual(await readWhile(() => append(two.subarray(30))), ['one\n']);
+  });
+
+  test('a rotation after the asking takes nothing away and adds nothing', async () => {
+    const old = Array.from({ length: 5000 }, (_, index) => `line ${index}\n`);
+    const records = old.map((line) => out(line.trim()));
+    for (const tail of [undefined, 4000, 1]) {
+      writeFileSync(join(directory, 'container.log.1'), Buffer.concat(records.slice(0, 2500)));
+      write(...records.slice(2500));
+      const rotate = () => {
+        shiftLogFiles(directory, 2);
+        appendFileSync(join(directory, 'container.log.1'), out('before it was reopened'));
+        write(out('new'));
+      };
+      assert.deepEqual(await readWhile(rotate, { tail }), old.slice(-(tail ?? old.length)));
+    }
+  });
+
+  test('the first file of a log that appears after the asking is not read', async () => {
+    assert.deepEqual(await readWhile(() => write(out('new'))), []);
+  });
+
+  test('a log that is emptied by hand ends there', async () => {
+    writeFileSync(join(directory, 'container.log.1'), out('one'));
+    write(out('two'));
+    assert.deepEqual(await readWhile(() => truncateSync(join(directory, 'container.log.1'))), ['two\n']);
+  });
+
+  test('a follower’s tail begins where it was asked for, and all that comes then comes once', async () => {
+    const ended = Promise.resolve();
+    write(out('one'), out('two'));
+    const grow = () => append(out('three'), out('four'));
+    assert.deepEqual(await readWhile(grow, { tail: 1, until: ended }), ['two\n', 'three\n', 'four\n']);
+    assert.deepEqual(await readWhile(grow, { tail: 0, until: ended }), ['three\n', 'four\n']);
   });
 
   test('following crosses rotations, and ends when the container has ended and all is read', async () => {

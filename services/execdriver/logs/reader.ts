@@ -1,5 +1,6 @@
 import { passedOn } from '../../../kit/young-garbage.ts';
 import { boundOf } from './bounds.ts';
+import type { LogFile } from './files.ts';
 import type { LogStream } from './format.ts';
 import { type LogLine, unpackLines, unpackRuns } from './lines.ts';
 import { Packer, type Packing } from './pack.ts';
@@ -14,7 +15,7 @@ export interface LogQuery {
   /** Nanoseconds since 1970; 0: no bound. */
   sinceNs: bigint;
   untilNs: bigint;
-  /** To go on until this settles, which is when the container has ended; undefined: only what is there. */
+  /** To go on until this settles, which is when the container has ended; undefined: only what is there when it is asked for. */
   until: Promise<void> | undefined;
   /** A cursor to go on from, instead of `tail`; empty: none. */
   after: string;
@@ -36,7 +37,7 @@ export interface Piece {
 
 /**
  * What a container wrote, in order, a block at a time. A container that has ended is read whole, with a last line that has no
- * end. Following crosses rotations and restarts of this service; a piece without lines says that all that there was is read.
+ * end; of one that runs, what there is when it is asked for. Following crosses rotations and restarts of this service; a piece without lines says that all that there was is read.
  */
 export async function* readPacked(
   directory: string,
@@ -46,11 +47,15 @@ export async function* readPacked(
 ): AsyncGenerator<Piece> {
   const { streams, sinceNs, untilNs, until } = query;
   if (query.tail === 0 && until === undefined && query.after === '') return;
-  const startsIn = (descriptors: readonly number[], marks: readonly string[]): Starts | Promise<Starts> => {
-    if (query.after !== '') return startsOf(query.after, marks);
-    return query.tail === undefined
-      ? beginning
-      : startsOfTail(descriptors, { count: query.tail, streams, sinceNs, untilNs });
+  const startsIn = (files: readonly LogFile[]): Starts | Promise<Starts> => {
+    const { after, tail } = query;
+    if (after !== '') {
+      return startsOf(
+        after,
+        files.map(({ mark }) => mark),
+      );
+    }
+    return tail === undefined ? beginning : startsOfTail(files, { count: tail, streams, sinceNs, untilNs });
   };
   await using source = await openSource(directory, { startsIn, until, untilNs }, signal);
   const packer = new Packer(

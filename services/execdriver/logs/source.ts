@@ -2,7 +2,7 @@ import { closeSync, existsSync, fstatSync, read, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { watchChanges } from './changes.ts';
-import { logFile, openLogFiles, openNextLogFile } from './files.ts';
+import { type LogFile, logFile, openLogFiles, openNextLogFile } from './files.ts';
 import { newline } from './format.ts';
 import { cursorOf, fileMark, firstOf, type Starts } from './positions.ts';
 
@@ -24,9 +24,9 @@ export interface Source extends AsyncDisposable {
 }
 
 export interface SourceQuery {
-  /** Given the files there are, the oldest first, and their marks. */
-  startsIn(descriptors: readonly number[], marks: readonly string[]): Starts | Promise<Starts>;
-  /** To go on until this settles, which is when the container has ended; undefined: only what is there. */
+  /** Given the files there are, the oldest first. */
+  startsIn(files: readonly LogFile[]): Starts | Promise<Starts>;
+  /** To go on until this settles, which is when the container has ended; undefined: only what is there when it is opened. */
   until: Promise<void> | undefined;
   /** Nanoseconds since 1970; 0: no bound. */
   untilNs: bigint;
@@ -41,22 +41,18 @@ const blockSize = 64 * 1024;
 
 export async function openSource(directory: string, query: SourceQuery, signal: AbortSignal): Promise<Source> {
   /** By number. Those that have been read are closed. */
-  const files: { descriptor: number | undefined; mark: string }[] = [];
-  const add = (descriptor: number) => files.push({ descriptor, mark: fileMark(descriptor) });
+  const files: LogFile[] = [];
+  const add = (descriptor: number) =>
+    files.push({ descriptor, mark: fileMark(descriptor), size: fstatSync(descriptor).size });
   for (const descriptor of openLogFiles(directory)) add(descriptor);
+  let closed = 0;
   const close = (upTo: number) => {
-    for (const file of files.slice(0, upTo)) {
-      if (file.descriptor !== undefined) closeSync(file.descriptor);
-      file.descriptor = undefined;
-    }
+    for (const { descriptor } of files.slice(closed, upTo)) closeSync(descriptor);
+    closed = upTo;
   };
   let starts: Starts;
   try {
-    const opened = files.flatMap(({ descriptor }) => descriptor ?? []);
-    starts = await query.startsIn(
-      opened,
-      files.map(({ mark }) => mark),
-    );
+    starts = await query.startsIn(files);
   } catch (error) {
     close(files.length);
     throw error;
@@ -64,20 +60,22 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
   const first = firstOf(starts);
   close(first.file);
   const { until, untilNs } = query;
+  const isFollowing = until !== undefined;
   const changes = until === undefined ? undefined : watchChanges(directory, { end: until, untilNs }, signal);
 
   /** Makes sure that the file after a finished one is opened, if there is one. */
   const hasNext = (number: number): boolean => {
     if (files.length > number + 1) return true;
-    const current = files[number]?.descriptor;
+    if (!isFollowing) return false;
+    const current = files[number];
     if (current === undefined) {
       for (const descriptor of openLogFiles(directory)) add(descriptor);
       return false;
     }
     // Mostly it is still the newest.
     const newest = statSync(join(directory, logFile), { throwIfNoEntry: false });
-    if (newest?.ino === fstatSync(current).ino || !existsSync(directory)) return false;
-    const next = openNextLogFile(directory, current);
+    if (newest?.ino === fstatSync(current.descriptor).ino || !existsSync(directory)) return false;
+    const next = openNextLogFile(directory, current.descriptor);
     if (next !== undefined) add(next);
     return next !== undefined;
   };
@@ -92,9 +90,11 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
       // Asked for before looking, so that what happens meanwhile is not missed.
       const changed = changes?.next();
       const hasEnded = changes?.hasEnded ?? true;
-      const current = files[number]?.descriptor;
+      const current = files[number];
       if (current !== undefined) {
-        const { bytesRead } = await readAsync(current, buffer, held, buffer.length - held, offset + held);
+        const left = isFollowing ? Number.POSITIVE_INFINITY : Math.max(current.size - offset - held, 0);
+        const room = Math.min(buffer.length - held, left);
+        const { bytesRead } = await readAsync(current.descriptor, buffer, held, room, offset + held);
         if (bytesRead > 0) {
           held += bytesRead;
           const length = buffer.lastIndexOf(newline, held - 1) + 1;
@@ -109,7 +109,7 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
       }
       // A later file shows that this one is finished, and that was so before its end was seen only if it is read once more.
       if (hasNext(number)) {
-        if (current !== undefined && offset + held < fstatSync(current).size) continue;
+        if (isFollowing && current !== undefined && offset + held < fstatSync(current.descriptor).size) continue;
         number += 1;
         close(number);
         [offset, held] = [0, 0];

@@ -1,5 +1,6 @@
-import { fstatSync, read } from 'node:fs';
+import { read } from 'node:fs';
 import { promisify } from 'node:util';
+import type { LogFile } from './files.ts';
 import { isPartialAt, type LogStream, newline, streamAt, streamNames, timeAt } from './format.ts';
 import type { Position, Starts } from './positions.ts';
 
@@ -15,19 +16,19 @@ export interface TailQuery {
   untilNs: bigint;
 }
 
-/** Looks back from the end of a log for where the last lines of each stream begin. Reads no more than it needs. */
-export async function startsOfTail(descriptors: readonly number[], query: TailQuery): Promise<Starts> {
+/** Looks back from where a log ended when it was opened for where the last lines of each stream begin. Reads no more than it needs. */
+export async function startsOfTail(files: readonly LogFile[], query: TailQuery): Promise<Starts> {
   const { count, streams, sinceNs, untilNs } = query;
   let left = count;
-  let end: Position = { file: Math.max(descriptors.length - 1, 0), offset: 0 };
+  let end: Position = { file: Math.max(files.length - 1, 0), offset: 0 };
   let hasEnd = false;
   /** Where the earliest line that counts begins, as far as has been read. */
   const starts = new Map<LogStream, Position>();
   /** Streams of which the line before that has been seen. */
   const done = new Set<LogStream>();
 
-  for (let file = descriptors.length - 1; file >= 0; file--) {
-    for await (const { bytes, offset, records } of blocksBackwards(descriptors[file] ?? -1)) {
+  for (const [file, opened] of [...files.entries()].reverse()) {
+    for await (const { bytes, offset, records } of blocksBackwards(opened)) {
       const last = records.at(-1);
       if (!hasEnd && last !== undefined) [end, hasEnd] = [{ file, offset: offset + last.end + 1 }, true];
       for (let at = records.length - 1; at >= 0; at--) {
@@ -70,16 +71,16 @@ interface Records {
   records: { start: number; end: number }[];
 }
 
-/** The whole records of a file, from its end on, a block at a time. */
-async function* blocksBackwards(descriptor: number): AsyncGenerator<Records> {
-  let position = fstatSync(descriptor).size;
+/** The whole records of a file, from the end it had on, a block at a time. */
+async function* blocksBackwards(file: LogFile): AsyncGenerator<Records> {
+  let position = file.size;
   /** The end of a record whose beginning is yet to be read, with its line end; before the first line end it is cut off. */
   let rest: Buffer | undefined;
   while (position > 0) {
     const size = Math.min(blockSize, position);
     position -= size;
     const block = Buffer.allocUnsafe(size);
-    await readAsync(descriptor, block, 0, size, position);
+    await readAsync(file.descriptor, block, 0, size, position);
     const bytes = rest === undefined ? block : Buffer.concat([block, rest]);
     const first = position === 0 ? 0 : bytes.indexOf(newline) + 1;
     const records: Records['records'] = [];

@@ -1138,8 +1138,8 @@ export const StreamServiceDefinition = {
       options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
     /**
-     * What the container wrote, oldest first; stdout and stderr apart, each in order. Following ends when the container has ended
-     * and all is read. Of a container that is not known there is nothing to read. FAILED_PRECONDITION, LOGS_UNREADABLE with the
+     * What the container wrote up to the call, oldest first; stdout and stderr apart, each in order. Following goes on, and ends
+     * when the container has ended and all is read. Of a container that is not known there is nothing to read. FAILED_PRECONDITION, LOGS_UNREADABLE with the
      * driver `none`.
      */
     readLogs: {
@@ -1165,8 +1165,8 @@ export interface StreamServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<AttachResponse>>;
   /**
-   * What the container wrote, oldest first; stdout and stderr apart, each in order. Following ends when the container has ended
-   * and all is read. Of a container that is not known there is nothing to read. FAILED_PRECONDITION, LOGS_UNREADABLE with the
+   * What the container wrote up to the call, oldest first; stdout and stderr apart, each in order. Following goes on, and ends
+   * when the container has ended and all is read. Of a container that is not known there is nothing to read. FAILED_PRECONDITION, LOGS_UNREADABLE with the
    * driver `none`.
    */
   readLogs(
@@ -1187,8 +1187,8 @@ export interface StreamServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<AttachResponse>;
   /**
-   * What the container wrote, oldest first; stdout and stderr apart, each in order. Following ends when the container has ended
-   * and all is read. Of a container that is not known there is nothing to read. FAILED_PRECONDITION, LOGS_UNREADABLE with the
+   * What the container wrote up to the call, oldest first; stdout and stderr apart, each in order. Following goes on, and ends
+   * when the container has ended and all is read. Of a container that is not known there is nothing to read. FAILED_PRECONDITION, LOGS_UNREADABLE with the
    * driver `none`.
    */
   readLogs(
