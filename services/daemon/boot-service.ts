@@ -1,3 +1,4 @@
+import { nowNs } from '../../kit/clock.ts';
 import { createSequence, type Entry } from '../../kit/watch.ts';
 import {
   type ControlServiceImplementation,
@@ -35,7 +36,7 @@ export function bootWatch(): BootWatch {
     watch: (signal) => sequence.watch(beginning, signal),
     report: (report) => void sequence.append(message(report, false)),
     finish(outcome, durationNs) {
-      const startedAtNs = BigInt(Date.now()) * 1_000_000n;
+      const startedAtNs = nowNs();
       sequence.append(message({ step: 'boot', number: 0, outcome, startedAtNs, durationNs, detail: '' }, true));
     },
   };

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { nowNs } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import { LogServiceDefinition } from '../../proto/gen/longshore/contract/v1/log.ts';
 import { type Config, isDebug } from './config.ts';
@@ -95,7 +96,7 @@ function tellWatchers({ engine, events }: Daemon, config: Config): void {
     'default-runtime': config.defaultRuntime,
     runtimes: config.runtimes.map(({ name, path }) => `${name}:${path}`).join(' '),
   };
-  const timeNs = BigInt(Date.now()) * 1_000_000n;
+  const timeNs = nowNs();
   const event = { type: 'daemon', action: 'reload', actorId: engine.engineId, attributes, timeNs };
   engine.records.transaction(() => events.record([event]))();
 }

@@ -1,3 +1,4 @@
+import { nowNs } from '../../kit/clock.ts';
 import { messageOf } from '../../kit/errors.ts';
 import type {
   GetInfoResponse,
@@ -83,7 +84,7 @@ async function infoOf(engine: Engine, containers: Containers): Promise<GetInfoRe
     memoryTotal: host.memoryTotal,
     liveRestore: facts.liveRestore,
     warnings: [...host.warnings, ...facts.execdriver.warnings, ...facts.network.warnings, ...images.warnings],
-    systemTimeNs: BigInt(Date.now()) * 1_000_000n,
+    systemTimeNs: nowNs(),
     volumeDrivers: facts.volumeDrivers,
     networkDrivers: ['bridge', 'host', 'null'],
     logDrivers: [...realLogDrivers],

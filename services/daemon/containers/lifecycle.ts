@@ -1,3 +1,4 @@
+import { nowNs } from '../../../kit/clock.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { KeyedQueue } from '../../../kit/queue.ts';
 import type { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
@@ -61,7 +62,7 @@ export function joined<T>(lifecycle: Lifecycle, name: string, work: () => Promis
 export function createClock(): () => bigint {
   let last = 0n;
   return () => {
-    const now = BigInt(Date.now()) * 1_000_000n;
+    const now = nowNs();
     last = now > last ? now : last + 1n;
     return last;
   };

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { nowNs } from '../../../kit/clock.ts';
 import { isServiceError } from '../../../kit/errors.ts';
 
 /** A service that dies under a step is started again; how long the step goes on asking it. */
@@ -77,7 +78,7 @@ export class Boot implements AsyncDisposable {
   async run<T>(step: Step<T>): Promise<T> {
     const number = ++this.#number;
     const until = Date.now() + patienceMs;
-    const startedAtNs = BigInt(Date.now()) * 1_000_000n;
+    const startedAtNs = nowNs();
     const begun = process.hrtime.bigint();
     let detail = '';
     const report = (outcome: StepOutcome) =>
@@ -139,7 +140,7 @@ export class Boot implements AsyncDisposable {
   async #undoStep({ step, number }: Undo): Promise<string[]> {
     const problems: string[] = [];
     if (this.#undos.at(-1)?.number !== number) return problems;
-    const startedAtNs = BigInt(Date.now()) * 1_000_000n;
+    const startedAtNs = nowNs();
     const begun = process.hrtime.bigint();
     while (this.#undos.at(-1)?.number === number) {
       try {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { nowNs } from '../../../kit/clock.ts';
 import { messageOf } from '../../../kit/errors.ts';
 import { processAlive, startTimeOf } from '../../../kit/linux/process.ts';
 import type { KeyedQueue } from '../../../kit/queue.ts';
 import { isFrozen } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
-import { nowNs } from '../clock.ts';
 import type { Container } from './container.ts';
 import type { ContainerRecord, ProcessMark } from './record.ts';
 import type { StartParts } from './start.ts';

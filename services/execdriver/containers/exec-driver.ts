@@ -1,8 +1,8 @@
 import { constants } from 'node:os';
+import { nowNs } from '../../../kit/clock.ts';
 import type { KeyedQueue } from '../../../kit/queue.ts';
 import { isFrozen, setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
-import { nowNs } from '../clock.ts';
 import { errors } from '../errors.ts';
 import type { Forwarding } from '../logs/forward/forwarding.ts';
 import { removeTree } from '../remove-tree.ts';

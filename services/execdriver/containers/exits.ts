@@ -1,12 +1,12 @@
 import { readFileSync, rmSync, statSync, watch } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { nowNs } from '../../../kit/clock.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { Records } from '../../../kit/records.ts';
 import type { Sequence } from '../../../kit/watch.ts';
 import { oomKills, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
-import { nowNs } from '../clock.ts';
 import type { Paths } from '../paths.ts';
 import type { Container } from './container.ts';
 import type { ContainerEvent } from './events.ts';

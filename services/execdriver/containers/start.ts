@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { nowNs } from '../../../kit/clock.ts';
 import { isServiceError } from '../../../kit/errors.ts';
 import { rootOf } from '../../../kit/id-maps.ts';
 import { asFileOwner } from '../../../kit/linux/credentials.ts';
@@ -16,7 +17,6 @@ import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import type { MonitorCgroup } from '../cgroups/monitors.ts';
 import { reserveRealtime } from '../cgroups/realtime.ts';
 import type { StrayControllers } from '../cgroups/stray-controllers.ts';
-import { nowNs } from '../clock.ts';
 import { type AppArmor, profileFor } from '../host/apparmor.ts';
 import type { Paths } from '../paths.ts';
 import type { MonitorProgram } from '../runtime/conmon.ts';

@@ -1,6 +1,6 @@
+import { nowNs } from '../../../kit/clock.ts';
 import type { Records } from '../../../kit/records.ts';
 import type { Sequence } from '../../../kit/watch.ts';
-import { nowNs } from '../clock.ts';
 import type { ExecEvent } from './events.ts';
 import type { Exec } from './exec.ts';
 import type { ExecRecord, ExecRecords } from './record.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { nowNs } from '../../../kit/clock.ts';
 import type { Process } from '../../../proto/gen/longshore/execdriver/v1/usage.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { processesOf } from '../cgroups/tree.ts';
-import { nowNs } from '../clock.ts';
 import { readKernelFile } from './files.ts';
 
 /** USER_HZ: what /proc counts time in. */

@@ -1,8 +1,8 @@
 import { readlinkSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
+import { nowNs } from '../../../kit/clock.ts';
 import type { BlockDeviceUsage, InterfaceUsage, Usage } from '../../../proto/gen/longshore/execdriver/v1/usage.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
-import { nowNs } from '../clock.ts';
 import { readKernelFile, readNumber, readTable } from './files.ts';
 
 /** Jiffies of /proc are hundredths of a second to user space on every architecture that Node runs on. */
