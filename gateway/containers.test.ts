@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { Outcome } from '../proto/gen/longshore/contract/v1/outcome.ts';
 import {
@@ -65,6 +66,47 @@ test('create hands on name, config, host config and endpoints under an id of the
   assert.deepEqual(asked.hostConfig?.deviceRequests[0]?.capabilities, [{ values: ['gpu', 'compute'] }]);
   assert.equal(asked.endpoints.bridge?.macAddress, '02:00:00:00:00:01');
   assert.deepEqual(asked.endpoints.bridge?.aliases, ['w']);
+});
+
+test('of a named create the daemon is told whether its client took the answer', async (t) => {
+  const reports: { id: string; taken: boolean }[] = [];
+  let told = Promise.withResolvers<void>();
+  let made: CreateContainerRequest | undefined;
+  let beforeAnswer = () => {};
+  const { socket } = await startEngine(t, {
+    containers: {
+      async createContainer(request) {
+        made = request;
+        beforeAnswer();
+        return { id: request.id, name: request.name, warnings: [] };
+      },
+      async reportAnswer(report) {
+        reports.push(report);
+        told.resolve();
+        return {};
+      },
+    },
+  });
+  const reported = async () => {
+    await told.promise;
+    told = Promise.withResolvers();
+    return reports.splice(0);
+  };
+  await askJson(socket, 'POST /containers/create?name=web', { Image: 'x' });
+  assert.deepEqual(await reported(), [{ id: made?.id, taken: true }]);
+  assert.equal(made?.reportsAnswer, true);
+
+  const client = connect(socket);
+  beforeAnswer = () => client.destroy();
+  client.write('POST /containers/create?name=db HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n{"Image":"x"}');
+  assert.deepEqual(await reported(), [{ id: made?.id, taken: false }]);
+  assert.equal(made?.name, 'db');
+
+  beforeAnswer = () => {};
+  await askJson(socket, 'POST /containers/create', { Image: 'x' });
+  assert.equal(made?.reportsAnswer, false);
+  await askJson(socket, 'POST /containers/create?name=last', { Image: 'x' });
+  assert.deepEqual(await reported(), [{ id: made?.id, taken: true }], 'nothing of the one without a name');
 });
 
 test('a body that is not well-formed is 400 and names the field; one that cannot be honoured is 501', async (t) => {

@@ -1,16 +1,14 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { isServiceError } from '../../kit/errors.ts';
-import { currentCall } from '../../kit/rpc/call.ts';
 import { Outcome } from '../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { Container } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { Peers } from '../peers.ts';
 import { attach, attachWebSocket } from './attach.ts';
 import { bodyOf, int32 } from './body.ts';
-import { containerConfig, endpointConfigs, hostConfig } from './container-config.ts';
 import { listContainersRequest } from './container-filter.ts';
 import { containerJson } from './container-json.ts';
 import { containerRow } from './container-row.ts';
+import { createContainer } from './create-container.ts';
 import { BadRequest, notFound, notServed, prefixed } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { graphDriverJson } from './graph-driver.ts';
@@ -45,25 +43,7 @@ export function containerRoutes(peers: Peers): Routes {
       );
     },
 
-    async 'POST /containers/create'(exchange) {
-      const { query } = exchange;
-      const body = await exchange.body();
-      if (body === undefined) throw new BadRequest('config cannot be empty in order to create a container');
-      const created = await containers.createContainer(
-        {
-          id: newId(),
-          // A slash alone is no name, and not the same as none.
-          name: query.text('name')?.replace(/^\/(?=.)/, '') ?? '',
-          config: containerConfig(body),
-          hostConfig: hostConfig(body.object('HostConfig')),
-          endpoints: endpointConfigs(body),
-          platform: query.text('platform') ?? '',
-        },
-        // Who gives up lets the daemon know: asked again for the same, it has it.
-        { ...patient, signal: exchange.signal },
-      );
-      exchange.json(201, { Id: created.id, Warnings: created.warnings });
-    },
+    'POST /containers/create': (exchange) => createContainer(exchange, peers),
 
     async 'GET /containers/{id:*}/json'(exchange) {
       const { container } = await containers.getContainer({
@@ -174,13 +154,6 @@ export function containerRoutes(peers: Peers): Routes {
     'GET /containers/{id:*}/attach/ws': (exchange) => attachWebSocket(exchange, peers),
     'GET /containers/{id:*}/logs': (exchange) => sendLogs(exchange, peers),
   };
-}
-
-/** 64 hex digits; the same for every repeat of a request to which the client gave an id (X-Request-Id). */
-function newId(): string {
-  const call = currentCall();
-  if (call?.requestIdGiven !== true) return randomBytes(32).toString('hex');
-  return createHash('sha256').update(`create ${call.requestId}`).digest('hex');
 }
 
 const named = (exchange: Exchange) => exchange.path.id ?? '';

@@ -24,6 +24,11 @@ export interface Exchange {
   json(status: number, value: unknown): void;
   /** 200 with headers of its own. */
   text(headers: OutgoingHttpHeaders, text: string): void;
+  /**
+   * Asked right after the answer is given: true when the kernel has taken all of it, false when the client went away first.
+   * Whether a client reads what it is sent HTTP does not tell.
+   */
+  taken(): Promise<boolean>;
   /** A status without a body: 201, 204, 304. */
   empty(status: number): void;
   /** Sends the head of a streamed answer; only the first call does anything. */

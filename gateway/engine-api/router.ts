@@ -151,6 +151,12 @@ function exchangeOf(
       response.writeHead(200, headers);
       response.end(text);
     },
+    taken: () =>
+      new Promise((resolve) => {
+        if (gone.signal.aborted) resolve(false);
+        response.once('finish', () => resolve(true));
+        response.once('close', () => resolve(false));
+      }),
     empty(status) {
       response.writeHead(status, status === 201 ? { 'Content-Length': 0 } : {});
       response.end();

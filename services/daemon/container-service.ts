@@ -40,6 +40,10 @@ export function containerService(
   const create = once(messages.CreateContainerRequest, messages.CreateContainerResponse, containers.create);
   return {
     createContainer: (request) => containers.answering(request, () => create(request)),
+    async reportAnswer(request) {
+      containers.reportAnswer(request);
+      return {};
+    },
     startContainer: once(messages.StartContainerRequest, messages.StartContainerResponse, containers.start, 'kill'),
     stopContainer: once(messages.StopContainerRequest, messages.StopContainerResponse, containers.stop, 'kill'),
     restartContainer: once(

@@ -72,6 +72,7 @@ export interface Containers {
   create: Verb<CreateContainerRequest, CreateContainerResponse>;
   /** Goes around a create as a client asks for it, its outcome and the sync of that included: then the answer is given. */
   answering: Creations['answering'];
+  reportAnswer: Creations['report'];
   start: Verb<StartContainerRequest, StartContainerResponse>;
   stop: Verb<StopContainerRequest, StopContainerResponse>;
   restart: Verb<RestartContainerRequest, RestartContainerResponse>;
@@ -137,6 +138,7 @@ export function openContainers(engine: Engine, events: Pick<Events, 'record'>, c
   const containers: Containers = {
     create: (request, commit) => createContainer(lifecycle, request, commit),
     answering: lifecycle.creations.answering,
+    reportAnswer: lifecycle.creations.report,
     start: ({ container }, commit) => startContainer(lifecycle, container, commit),
     stop: (request, commit) => stopContainer(lifecycle, request, commit),
     restart: (request, commit) => restartContainer(lifecycle, request, commit),

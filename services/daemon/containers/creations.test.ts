@@ -208,3 +208,60 @@ test('after ten minutes a name is in use, whoever was told', async (t) => {
   t.mock.timers.tick(61_000);
   await assert.rejects(asked(engine, request('db')).answer, { reason: 'NAME_IN_USE' });
 });
+
+/** As by the gateway, which tells later whether its client took the answer. */
+const passed = (name: string) => ({ ...request(name), reportsAnswer: true });
+const report = (engine: TestEngine, id: string, taken: boolean) => call(engine, 'reportAnswer', { id, taken });
+
+test('an answer that is passed on counts when its client took it; who asks meanwhile for the same waits', async (t) => {
+  const engine = await startEngine(t);
+  const [first, second, third] = [passed('web'), passed('web'), passed('web')];
+  const { id } = await asked(engine, first).answer;
+  const again = asked(engine, second).answer;
+  await report(engine, first.id, false);
+  assert.deepEqual([(await again).outcome, (await again).id], [Outcome.OUTCOME_ALREADY, id]);
+  const other = asked(engine, third).answer;
+  await report(engine, second.id, true);
+  await assert.rejects(other, { reason: 'NAME_IN_USE' });
+  const next = await engine.crash();
+  await assert.rejects(asked(next, passed('web')).answer, { reason: 'NAME_IN_USE' });
+});
+
+test('who asks for something else, or for the same by another name, waits for no report', async (t) => {
+  const engine = await startEngine(t);
+  await asked(engine, passed('web')).answer;
+  await assert.rejects(asked(engine, { ...request('web', 'other'), reportsAnswer: true }).answer, {
+    reason: 'NAME_IN_USE',
+  });
+  assert.equal((await asked(engine, passed('db')).answer).outcome, Outcome.OUTCOME_DONE);
+});
+
+test('a report that never comes is waited for a while, and then nobody was told', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const engine = await startEngine(t);
+  const { id } = await asked(engine, passed('web')).answer;
+  const again = asked(engine, passed('web')).answer;
+  t.mock.timers.tick(5_000);
+  assert.equal((await again).id, id);
+});
+
+test('the engine dies before the report: one that comes to the next still counts', async (t) => {
+  const dying = await startEngine(t);
+  const [first, second] = [passed('web'), passed('db')];
+  const { id } = await asked(dying, first).answer;
+  await asked(dying, second).answer;
+  const engine = await dying.crash();
+  await report(engine, second.id, true);
+  await assert.rejects(asked(engine, passed('db')).answer, { reason: 'NAME_IN_USE' });
+  assert.equal((await asked(engine, passed('web')).answer).id, id);
+});
+
+test('who starts a container whose answer is not reported yet knows it', async (t) => {
+  const engine = await startEngine(t);
+  const first = passed('web');
+  await asked(engine, first).answer;
+  await call(engine, 'startContainer', { container: 'web' });
+  const other = asked(engine, passed('web')).answer;
+  await report(engine, first.id, false);
+  await assert.rejects(other, { reason: 'NAME_IN_USE' });
+});

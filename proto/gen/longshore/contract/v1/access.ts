@@ -10,7 +10,7 @@ export const Access = {
   ACCESS_READ: 1,
   /** ACCESS_WRITE - Changes what the engine holds for its users. */
   ACCESS_WRITE: 2,
-  /** ACCESS_CONTROL - Commands the service itself; only the coordinator calls it. */
+  /** ACCESS_CONTROL - Commands the service itself, or is between the engine's own parts: no client calls it. */
   ACCESS_CONTROL: 3,
 } as const;
 

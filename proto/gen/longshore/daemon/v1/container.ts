@@ -251,11 +251,23 @@ export interface CreateContainerRequest {
   endpoints: { [key: string]: EndpointConfig };
   /** `os/arch`; empty: any. */
   platform: string;
+  /** The caller passes the answer on to a client, and tells by ReportAnswer whether that has it. */
+  reportsAnswer?: boolean | undefined;
 }
 
 export interface CreateContainerRequest_EndpointsEntry {
   key: string;
   value: EndpointConfig | undefined;
+}
+
+export interface ReportAnswerRequest {
+  /** As in the CreateContainer. */
+  id: string;
+  /** The client's connection stood until all of it was sent. */
+  taken: boolean;
+}
+
+export interface ReportAnswerResponse {
 }
 
 export interface CreateContainerResponse {
@@ -1702,7 +1714,15 @@ export const MountPoint: MessageFns<MountPoint> = {
 };
 
 function createBaseCreateContainerRequest(): CreateContainerRequest {
-  return { id: "", name: "", config: undefined, hostConfig: undefined, endpoints: {}, platform: "" };
+  return {
+    id: "",
+    name: "",
+    config: undefined,
+    hostConfig: undefined,
+    endpoints: {},
+    platform: "",
+    reportsAnswer: undefined,
+  };
 }
 
 export const CreateContainerRequest: MessageFns<CreateContainerRequest> = {
@@ -1724,6 +1744,9 @@ export const CreateContainerRequest: MessageFns<CreateContainerRequest> = {
     });
     if (message.platform !== "") {
       writer.uint32(50).string(message.platform);
+    }
+    if (message.reportsAnswer !== undefined) {
+      writer.uint32(56).bool(message.reportsAnswer);
     }
     return writer;
   },
@@ -1792,6 +1815,14 @@ export const CreateContainerRequest: MessageFns<CreateContainerRequest> = {
             message.platform = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.reportsAnswer = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1827,6 +1858,7 @@ export const CreateContainerRequest: MessageFns<CreateContainerRequest> = {
       {},
     );
     message.platform = object.platform ?? "";
+    message.reportsAnswer = object.reportsAnswer ?? undefined;
     return message;
   },
 };
@@ -1896,6 +1928,116 @@ export const CreateContainerRequest_EndpointsEntry: MessageFns<CreateContainerRe
     message.value = (object.value !== undefined && object.value !== null)
       ? EndpointConfig.fromPartial(object.value)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseReportAnswerRequest(): ReportAnswerRequest {
+  return { id: "", taken: false };
+}
+
+export const ReportAnswerRequest: MessageFns<ReportAnswerRequest> = {
+  encode(message: ReportAnswerRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.taken !== false) {
+      writer.uint32(16).bool(message.taken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportAnswerRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportAnswerRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.taken = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportAnswerRequest>): ReportAnswerRequest {
+    return ReportAnswerRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportAnswerRequest>): ReportAnswerRequest {
+    const message = createBaseReportAnswerRequest();
+    message.id = object.id ?? "";
+    message.taken = object.taken ?? false;
+    return message;
+  },
+};
+
+function createBaseReportAnswerResponse(): ReportAnswerResponse {
+  return {};
+}
+
+export const ReportAnswerResponse: MessageFns<ReportAnswerResponse> = {
+  encode(_: ReportAnswerResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportAnswerResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportAnswerResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportAnswerResponse>): ReportAnswerResponse {
+    return ReportAnswerResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ReportAnswerResponse>): ReportAnswerResponse {
+    const message = createBaseReportAnswerResponse();
     return message;
   },
 };
@@ -4720,6 +4862,19 @@ export const ContainerServiceDefinition = {
       options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
     /**
+     * Where a CreateContainer has `reports_answer`: what became of the answer. Without a report that it was taken, the same create
+     * under the same name, asked for by whomever, gives the container and not NAME_IN_USE, for ten minutes or until the container
+     * is changed. The gateway's; clients hear the answer themselves.
+     */
+    reportAnswer: {
+      name: "ReportAnswer",
+      requestType: ReportAnswerRequest as typeof ReportAnswerRequest,
+      requestStream: false,
+      responseType: ReportAnswerResponse as typeof ReportAnswerResponse,
+      responseStream: false,
+      options: { _unknownFields: { 402408: [Buffer.from([3]) as Buffer] } },
+    },
+    /**
      * ALREADY when it runs. A start that fails leaves the container as it was, with the error in its state, and gives the cause:
      * COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED, PORT_TAKEN, ...
      */
@@ -4881,6 +5036,15 @@ export interface ContainerServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<CreateContainerResponse>>;
   /**
+   * Where a CreateContainer has `reports_answer`: what became of the answer. Without a report that it was taken, the same create
+   * under the same name, asked for by whomever, gives the container and not NAME_IN_USE, for ten minutes or until the container
+   * is changed. The gateway's; clients hear the answer themselves.
+   */
+  reportAnswer(
+    request: ReportAnswerRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ReportAnswerResponse>>;
+  /**
    * ALREADY when it runs. A start that fails leaves the container as it was, with the error in its state, and gives the cause:
    * COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED, PORT_TAKEN, ...
    */
@@ -4976,6 +5140,15 @@ export interface ContainerServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<CreateContainerRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<CreateContainerResponse>;
+  /**
+   * Where a CreateContainer has `reports_answer`: what became of the answer. Without a report that it was taken, the same create
+   * under the same name, asked for by whomever, gives the container and not NAME_IN_USE, for ten minutes or until the container
+   * is changed. The gateway's; clients hear the answer themselves.
+   */
+  reportAnswer(
+    request: DeepPartial<ReportAnswerRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ReportAnswerResponse>;
   /**
    * ALREADY when it runs. A start that fails leaves the container as it was, with the error in its state, and gives the cause:
    * COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, RUNTIME_FAILED, PORT_TAKEN, ...
