@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { bootEngine, type Engine } from '../engine.ts';
+import { bootEngine, type Engine, until } from '../engine.ts';
 import { importBusybox } from '../images.ts';
 import { nothing } from '../machine.ts';
 
@@ -78,6 +78,24 @@ test('rm -l takes the other out of the hosts of one that runs, at once; its othe
   assert.equal(await hosts(), before.replace(/^.*\t(store|cache|queue) .*\n/gm, ''));
   assert.match(await hosts(), /^192\.0\.2\.1\tfar$/m);
   await docker('rm', '-f', 'web', 'db', 'cache', 'queue');
+});
+
+test('a linked one that runs again is found at its new address', async () => {
+  const addressOf = async (name: string) =>
+    (await docker('inspect', '-f', '{{.NetworkSettings.IPAddress}}', name)).trim();
+  await docker('run', '-d', '--name', 'db', '--stop-signal', 'KILL', 'busybox', 'sleep', '1000');
+  await docker('run', '-d', '--name', 'web', '--link', 'db:store', 'busybox', 'sleep', '1000');
+  const old = await addressOf('db');
+  await docker('stop', 'db');
+  // Whoever is next may get the address that has become free.
+  await docker('run', '-d', '--name', 'other', 'busybox', 'sleep', '1000');
+  await docker('start', 'db');
+  const now = await addressOf('db');
+  assert.notEqual(now, old);
+  const known = async () => /^(\S+)\tstore /m.exec(await docker('exec', 'web', 'cat', '/etc/hosts'))?.[1];
+  await until(async () => (await known()) === now, 10_000);
+  await docker('exec', 'web', 'ping', '-c', '1', '-W', '2', 'store');
+  await docker('rm', '-f', 'web', 'db', 'other');
 });
 
 test('rm -l of one that does not run holds for its next start', async () => {

@@ -6,6 +6,7 @@ import { type Containers, lifecycleOf } from './containers.ts';
 import { afterExit, exited, settleExit } from './exit.ts';
 import { insist } from './insist.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { refreshHosts } from './link-hosts.ts';
 import { networkState } from './network-plan.ts';
 import { isLiving, listProcesses } from './process-watch.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
@@ -106,8 +107,10 @@ async function adopted(
   process: ContainerProcess | undefined,
 ): Promise<FollowUp | undefined> {
   const living = await adopt(lifecycle, record, process);
-  if (living.pending === undefined) return undefined;
-  return () => lifecycle.queue.run(record.id, () => finish(lifecycle, living.id));
+  const { id, pending, hostConfig } = living;
+  if (pending !== undefined) return () => lifecycle.queue.run(id, () => finish(lifecycle, id));
+  if (hostConfig.links.length > 0) return () => lifecycle.queue.run(id, () => refreshHosts(lifecycle, id));
+  return undefined;
 }
 
 /** The record says that it lives, with what a start that was cut off could not write any more. */

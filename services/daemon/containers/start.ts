@@ -8,6 +8,7 @@ import { bringUp, type Running } from './bring-up.ts';
 import { containerEvent } from './container-event.ts';
 import { exited } from './exit.ts';
 import { type Lifecycle, present } from './lifecycle.ts';
+import { tellParents } from './link-hosts.ts';
 import { networkState, noNetwork } from './network-plan.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
 import { release } from './release.ts';
@@ -91,6 +92,8 @@ function settle<T>(lifecycle: Lifecycle, starting: ContainerRecord, running: Run
   const changes = { put: [record], events: [containerEvent(record, 'start', lifecycle.now())] };
   if (commit === undefined) lifecycle.repository.apply(changes);
   else lifecycle.repository.apply(changes, commit);
+  // Nobody with a link runs before its first start.
+  if (record.generation > 1) tellParents(lifecycle, id);
 
   const early = lifecycle.earlyExits.get(id);
   lifecycle.earlyExits.delete(id);

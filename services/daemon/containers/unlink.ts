@@ -1,13 +1,10 @@
-import { messageOf } from '../../../kit/errors.ts';
 import { currentCall } from '../../../kit/rpc/call.ts';
 import { Outcome } from '../../../proto/gen/longshore/contract/v1/outcome.ts';
 import type { RemoveContainerResponse } from '../../../proto/gen/longshore/daemon/v1/container.ts';
 import { errors } from '../errors.ts';
 import { containerEvent } from './container-event.ts';
-import { insist } from './insist.ts';
 import { type Lifecycle, present } from './lifecycle.ts';
-import { type LinkedContainer, linkedHosts, livingLinks } from './linked.ts';
-import { joinedContainer, planSandbox } from './network-plan.ts';
+import { hasHosts, refreshHosts, setHosts } from './link-hosts.ts';
 import { type ContainerRecord, isAlive } from './record.ts';
 import type { Commit } from './repository.ts';
 
@@ -58,26 +55,7 @@ export async function removeLink(
 /** After a crash in between: the hosts say what the link graph does. */
 export async function settleUnlink(lifecycle: Lifecycle, record: ContainerRecord): Promise<void> {
   const { id } = record;
-  try {
-    if (hasHosts(record)) await setHosts(lifecycle, record, () => true);
-  } catch (error) {
-    lifecycle.log.warn({ container: id, problem: messageOf(error) }, 'the hosts of a link that was being removed');
-  }
+  await refreshHosts(lifecycle, id);
   const now = lifecycle.repository.get(id);
   if (now?.pending?.verb === 'unlink') lifecycle.repository.apply({ put: [{ ...now, pending: undefined }] });
-}
-
-function hasHosts(record: ContainerRecord): boolean {
-  return isAlive(record) && joinedContainer(record) === undefined;
-}
-
-async function setHosts(
-  lifecycle: Lifecycle,
-  record: ContainerRecord,
-  stays: (link: LinkedContainer) => boolean,
-): Promise<void> {
-  const { sandboxes } = lifecycle.engine.clients.network;
-  const hosts = linkedHosts(livingLinks(lifecycle, record).filter(stays));
-  const { id, extraHosts } = planSandbox(record, lifecycle.engine.facts, hosts);
-  await insist((options) => sandboxes.updateSandbox({ id, extraHosts }, options));
 }
