@@ -54,6 +54,11 @@ async function named(name: string): Promise<string[]> {
   return stdout.split('\n').filter(Boolean);
 }
 
+async function volumeCount(): Promise<number> {
+  const { stdout } = await engine.docker('volume', 'ls', '-q');
+  return stdout.split('\n').filter(Boolean).length;
+}
+
 const killCoordinator = () => process.kill(engine.pidOf('daemon'), 'SIGKILL');
 /** It is started again by itself. */
 const isBack = () => until(async () => (await engine.docker('ps', '-q')).code === 0, 10_000);
@@ -66,11 +71,12 @@ async function assertInUse(name: string, hostname = ''): Promise<void> {
 
 test('a client hangs up, its container is made, the coordinator is killed: the same create gives that container', async () => {
   const layers = engine.pidOf('graphdriver');
+  const volumes = await volumeCount();
   process.kill(layers, 'SIGSTOP');
   try {
     const first = create('web');
-    // By then it waits for its layer; if not, it has asked for nothing and no container comes.
-    await delay(300);
+    // It is under way when its volume is made, and cannot end before its layer is.
+    await until(async () => (await volumeCount()) > volumes, 10_000);
     first.hangUp();
     await assert.rejects(first.answer);
   } finally {
