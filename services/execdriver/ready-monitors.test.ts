@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { suite, test } from 'node:test';
 import { ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { type Bench, newId, openBench, skip } from './testing/harness.ts';
@@ -8,9 +9,9 @@ import { processesWith, until } from './testing/host.ts';
 const marker = '/tmp/was-run';
 
 /** An exec that is made and not started, once its monitor waits. */
-async function madeExec(bench: Bench, containerId: string): Promise<{ id: string; monitor: number }> {
+async function madeExec(bench: Bench, containerId: string, tty = false): Promise<{ id: string; monitor: number }> {
   const id = newId();
-  await bench.clients.exec.createExec({ id, containerId, spec: { args: ['touch', marker] } });
+  await bench.clients.exec.createExec({ id, containerId, spec: { args: ['touch', marker], tty } });
   await until(() => processesWith(id).length > 0 && existsSync(`${directoryOf(bench, id)}/attach`));
   const [monitor = 0] = processesWith(id);
   return { id, monitor };
@@ -77,6 +78,17 @@ suite('monitors that wait for the start of their execs', { skip }, () => {
     await until(() => isGone(bench, id));
     assert.equal(existsSync(bench.root + marker), false);
     await startsAllTheSame(bench, id);
+  });
+
+  test('what one for a terminal has on the disk is in its own directory, and gone with it', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const sockets = (directory: string) => readdirSync(directory).filter((name) => name.startsWith('conmon-term.'));
+    const elsewhere = sockets(tmpdir());
+    const { id } = await madeExec(bench, await bench.run(['sleep', '1000']), true);
+    assert.equal(sockets(directoryOf(bench, id)).length, 1);
+    await until(() => isGone(bench, id));
+    assert.deepEqual(sockets(tmpdir()), elsewhere);
   });
 
   test('one that somebody has killed is replaced', async () => {

@@ -66,7 +66,7 @@ function startMonitor(processes: Processes, path: string, request: MonitorReques
     const child = processes.spawn({
       file: path,
       args: argumentsOf(request),
-      env: { ...plainEnvironment(), _OCI_SYNCPIPE: '3' },
+      env: { ...monitorEnvironment(), _OCI_SYNCPIPE: '3' },
       cwd: bundle,
       fds: [undefined, undefined, complaints, write],
     });
@@ -120,7 +120,7 @@ function startExecMonitor(processes: Processes, path: string, request: ExecMonit
       file: path,
       // A pipe, which is at its end when we die: whatever has begun by then finds no process to run.
       args: execArgumentsOf(request, `/proc/${process.pid}/fd/${processRead}`),
-      env: { ...plainEnvironment(), _OCI_SYNCPIPE: '3', _OCI_ATTACHPIPE: '4' },
+      env: { ...monitorEnvironment(), _OCI_SYNCPIPE: '3', _OCI_ATTACHPIPE: '4' },
       cwd: directory,
       fds: [undefined, undefined, complaints, ...theirs],
     });
@@ -153,6 +153,9 @@ function startExecMonitor(processes: Processes, path: string, request: ExecMonit
     closeSync(complaints);
   }
 }
+
+/** A terminal's socket, which stays when a monitor ends before it has its terminal, is made in its working directory. */
+const monitorEnvironment = () => ({ ...plainEnvironment(), TMPDIR: '.' });
 
 function execArgumentsOf(request: ExecMonitorRequest, processFile: string): string[] {
   const { containerId, execId, directory, runtime } = request;
