@@ -94,16 +94,18 @@ test('-d answers when it runs, and it goes on by itself', async () => {
 
 test('an unknown command is 127, one that is not executable 126, an unknown user refused, each with Docker’s words', async () => {
   const preface = 'OCI runtime exec failed: exec failed: unable to start container process: exec:';
-  const unknown = await exec('host', 'no-such-command');
-  assert.deepEqual(
-    [unknown.code, unknown.stdout],
-    [127, `${preface} "no-such-command": executable file not found in $PATH: unknown\r\n`],
-  );
-  const notExecutable = await exec('host', '/etc/not-executable');
-  assert.deepEqual(
-    [notExecutable.code, notExecutable.stdout],
-    [126, `${preface} "/etc/not-executable": permission denied: unknown\r\n`],
-  );
+  for (const flags of [[], ['-t']]) {
+    const unknown = await exec(...flags, 'host', 'no-such-command');
+    assert.deepEqual(
+      [unknown.code, unknown.stdout],
+      [127, `${preface} "no-such-command": executable file not found in $PATH: unknown\r\n`],
+    );
+    const notExecutable = await exec(...flags, 'host', '/etc/not-executable');
+    assert.deepEqual(
+      [notExecutable.code, notExecutable.stdout],
+      [126, `${preface} "/etc/not-executable": permission denied: unknown\r\n`],
+    );
+  }
   const user = await exec('-u', 'nobody-here', 'host', 'true');
   assert.deepEqual(
     [user.code, user.stderr],

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../../kit/errors.ts';
 import { closeDescriptor } from '../../../kit/linux/libc.ts';
@@ -12,6 +12,7 @@ import type { Runtime } from './runtime.ts';
 export const attachSocketOf = (bundle: string) => join(bundle, 'attach');
 const controlOf = (bundle: string) => join(bundle, 'ctl');
 const complaintsOf = (bundle: string) => join(bundle, 'monitor.err');
+const runtimeLogOf = (bundle: string) => join(bundle, 'runtime.log');
 
 export interface MonitorRequest {
   id: string;
@@ -159,9 +160,12 @@ const monitorEnvironment = () => ({ ...plainEnvironment(), TMPDIR: '.' });
 
 function execArgumentsOf(request: ExecMonitorRequest, processFile: string): string[] {
   const { containerId, execId, directory, runtime } = request;
+  // What crun has to say once it has the terminal for its standard error would be lost there.
+  const words = request.tty ? ['--log', runtimeLogOf(directory)] : [];
+  const globalArguments = [...runtime.globalArguments, ...words];
   return [
     ...['--sync', '--api-version', '--cid', containerId, '--cuuid', execId, '--name', execId],
-    ...['--runtime', runtime.path, ...runtime.globalArguments.flatMap((argument) => ['--runtime-arg', argument])],
+    ...['--runtime', runtime.path, ...globalArguments.flatMap((argument) => ['--runtime-arg', argument])],
     ...['--bundle', directory, '--container-pidfile', join(directory, 'pid'), '--exit-dir', directory, '--full-attach'],
     ...['--exec', '--exec-attach', '--exec-process-spec', processFile],
     ...['--log-level', 'error', '--no-sync-log', '--log-path', 'none'],
@@ -225,12 +229,13 @@ async function createdInit(descriptor: number, bundle: string): Promise<number> 
   throw errors.monitorFailed({ detail: complaintOf(bundle) });
 }
 
+/** What the monitor or the runtime has written of what went wrong. */
 function complaintOf(bundle: string): string {
-  try {
-    return readFileSync(complaintsOf(bundle), 'utf8').trim() || 'it ended without a word';
-  } catch {
-    return 'it ended without a word';
+  for (const path of [complaintsOf(bundle), runtimeLogOf(bundle)]) {
+    const words = existsSync(path) ? readFileSync(path, 'utf8').trim() : '';
+    if (words !== '') return words;
   }
+  return 'it ended without a word';
 }
 
 /** Tells a monitor the size of its container's terminal. False when there is no monitor. */
