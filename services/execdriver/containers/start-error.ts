@@ -7,9 +7,12 @@ const prefaces = {
   exec: 'OCI runtime exec failed: exec failed: unable to start container process',
 };
 
+/** What runc says before it, which is in the preface. */
+const runcsOwn = /^exec failed: unable to start container process: /;
+
 /** Makes of a runtime's words an error that says whether the command is missing, may not be run, or something else is wrong. */
 export function startError(verb: keyof typeof prefaces, said: string, command: string, cause: unknown): ServiceError {
-  const text = wordsOf(said);
+  const text = wordsOf(said).replace(runcsOwn, '');
   const quoted = JSON.stringify(command);
   const detail = (what: string) => `${prefaces[verb]}: ${what}: unknown`;
   const isPath = command.includes('/');
