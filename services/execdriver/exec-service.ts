@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { nowNs } from '../../kit/clock.ts';
 import { expectCgroupJoin } from '../../kit/linux/cgroup-join.ts';
 import { idempotent } from '../../kit/outcomes.ts';
 import type { Records } from '../../kit/records.ts';
@@ -29,6 +31,8 @@ import { Client } from './stdio/client.ts';
 import type { Hub } from './stdio/hub.ts';
 
 const sigkill = 9;
+/** Whoever waits for the exec itself goes first; most have ended by then. */
+const tellAfterMs = 25;
 
 export function execService(parts: {
   records: Records;
@@ -45,7 +49,7 @@ export function execService(parts: {
       checkId(id);
       if (spec === undefined) throw errors.badSpec({ field: 'spec', detail: 'an exec needs a spec' });
       void expectCgroupJoin();
-      return idempotent(
+      return idempotent<CreateExecResponse>(
         {
           records,
           call: call(),
@@ -54,7 +58,11 @@ export function execService(parts: {
           encode: (answer) => CreateExecResponse.encode(answer).finish(),
           decode: (bytes) => CreateExecResponse.decode(bytes),
         },
-        () => ({ outcome: outcomeMessage(execs().create(id, containerId, spec)) }),
+        (commit) => {
+          const made = { outcome: outcomeMessage('done') };
+          const outcome = execs().create(id, containerId, spec, (save) => commit(made, save));
+          return { outcome: outcomeMessage(outcome) };
+        },
       );
     },
 
@@ -146,6 +154,9 @@ export function execService(parts: {
       yield WatchExecsResponse.create({ latest });
       for await (const { cursor, event } of stream) {
         const { kind, record, timeNs } = event;
+        const waitMs = Math.min(tellAfterMs - Number(nowNs() - timeNs) / 1e6, tellAfterMs);
+        if (waitMs > 0) await delay(waitMs);
+        if (signal.aborted) return;
         yield { cursor, event: kinds[kind], exec: execMessage(record), timeNs, latest: events.cursor };
       }
     },

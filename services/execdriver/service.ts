@@ -22,7 +22,7 @@ import { containerRecords, migrations } from './containers/record.ts';
 import { controlService, type Sessions } from './control-service.ts';
 import { errors } from './errors.ts';
 import { execService } from './exec-service.ts';
-import { openExecEnds } from './execs/ends.ts';
+import { openExecCourse } from './execs/course.ts';
 import { openExecEvents } from './execs/events.ts';
 import { Exec } from './execs/exec.ts';
 import { openReadyMonitors } from './execs/ready-monitors.ts';
@@ -55,7 +55,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const processes = createProcesses();
   const readyMonitors = openReadyMonitors((place) => removeTree(paths.execOf(place)));
   const execs = new Map(savedExecs.load().map((record) => [record.id, new Exec(record)]));
-  const execEnds = openExecEnds({ records, execs, execRecords: savedExecs, execEvents, paths, log });
+  const course = openExecCourse({ records, execs, execRecords: savedExecs, execEvents, paths, log });
   const estate: Estate = {
     records,
     containerRecords: saved,
@@ -65,7 +65,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     execs,
     execRecords: savedExecs,
     execEvents,
-    execEnds,
+    course,
     readyMonitors,
     queue: createKeyedQueue(),
     forwarding: openForwarding({ paths, log }),
@@ -130,7 +130,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
       await served.stop();
       await readyMonitors.drop();
       sessions.take()?.close();
-      execEnds.close();
+      course.close();
       estate.forwarding.close();
       for (const container of containers.values()) container.disconnect();
       estate.sealed.close();

@@ -19,7 +19,7 @@ import { watchExits } from './containers/exits.ts';
 import type { ContainerRecords } from './containers/record.ts';
 import { openRemains } from './containers/remains.ts';
 import { adoptExecs } from './execs/adopt.ts';
-import type { ExecEnds } from './execs/ends.ts';
+import type { ExecCourse } from './execs/course.ts';
 import type { ExecEvent } from './execs/events.ts';
 import type { Exec } from './execs/exec.ts';
 import { type Execs, forgetExecs, openExecs } from './execs/execs.ts';
@@ -58,7 +58,7 @@ export interface Estate {
   execRecords: ExecRecords;
   execEvents: Sequence<ExecEvent>;
   readyMonitors: ReadyMonitors;
-  execEnds: ExecEnds;
+  course: ExecCourse;
   queue: KeyedQueue;
   forwarding: Forwarding;
   paths: Paths;

@@ -27,7 +27,7 @@ export function adoptExecs(parts: ExecParts): void {
     if (state !== 'starting' && state !== 'running') continue;
     const directory = paths.execOf(exec.place);
     const marks = exec.record.bootId === bootId ? marksOf(exec, directory) : undefined;
-    const end = () => parts.execEnds.settle(exec, exitCodeIn(directory, containerId) ?? unknownCode);
+    const end = () => parts.course.ended(exec, exitCodeIn(directory, containerId) ?? unknownCode);
     if (marks === undefined) {
       end();
       continue;

@@ -17,7 +17,7 @@ import { encodeSpec } from '../spec/container.ts';
 import type { EngineFacts } from '../spec/facts.ts';
 import type { Client } from '../stdio/client.ts';
 import { connectHub, type Hub } from '../stdio/hub.ts';
-import type { ExecEnds } from './ends.ts';
+import type { ExecCourse } from './course.ts';
 import type { ExecEvent } from './events.ts';
 import { Exec } from './exec.ts';
 import { execFailure, furtherProcess, servingContainer } from './further-process.ts';
@@ -31,7 +31,7 @@ export interface ExecParts extends ExecStore {
   monitor: MonitorProgram;
   monitorCgroup: MonitorCgroup;
   readyMonitors: ReadyMonitors;
-  execEnds: ExecEnds;
+  course: ExecCourse;
   facts: EngineFacts;
   paths: Paths;
   bootId: string;
@@ -45,7 +45,8 @@ export interface TerminalSize {
 
 /** The verbs on execs. */
 export interface Execs {
-  create(id: string, containerId: string, spec: ExecSpec): Outcome;
+  /** `record` writes it to the disk, in a transaction of the caller's, before anything else becomes of it. */
+  create(id: string, containerId: string, spec: ExecSpec, record: (save: () => void) => void): Outcome;
   /**
    * Starts it, with a client that sees the first byte. Throws what speaks against it; `started` rejects with what goes wrong
    * then: together what ExecStart does.
@@ -65,7 +66,6 @@ export interface Execs {
 /** So many that have ended are remembered of a container; health checks make some every minute. */
 const remembered = 100;
 
-const sigkill = 9;
 const [notExecutableCode, notFoundCode] = [126, 127];
 /** Of what ends with its container. */
 const killedCode = 137;
@@ -85,7 +85,7 @@ export function openExecs(parts: ExecParts): Execs {
     saveExec(parts, exec, change, kind);
 
   const end = (exec: Exec, code: number) =>
-    parts.execEnds.settle(exec, code, () => parts.readyMonitors.spare(exec, (form) => startMonitor(parts, form)));
+    parts.course.ended(exec, code, () => parts.readyMonitors.spare(exec, (form) => startMonitor(parts, form)));
 
   const startAnew = async (exec: Exec) => {
     const { id, containerId, generation, spec } = exec.record;
@@ -113,14 +113,7 @@ export function openExecs(parts: ExecParts): Execs {
     if (client) hub.join(client);
     monitor.run(Buffer.from(encodeSpec({ ...process, ...consoleSize })));
     const pid = await monitor.started;
-    const marks = { process: markOf(pid), monitor: markOf(monitor.pid) };
-    try {
-      save(exec, { state: 'running', ...marks });
-    } catch (error) {
-      // Nobody would follow it.
-      signalMarked(marks.process, sigkill);
-      throw error;
-    }
+    parts.course.begun(exec, { process: markOf(pid), monitor: markOf(monitor.pid) });
     // Asked for while it was starting, when nothing could be told it.
     if (spec.tty && exec.size && exec.size !== told) tellTerminalSize(directory, exec.size.rows, exec.size.columns);
     // Without the monitor the code is lost.
@@ -132,7 +125,7 @@ export function openExecs(parts: ExecParts): Execs {
     get,
     list,
 
-    create(id, containerId, spec) {
+    create(id, containerId, spec, record) {
       const known = execs.get(id);
       if (known) {
         const isSame = known.record.containerId === containerId && isDeepStrictEqual(known.record.spec, spec);
@@ -145,9 +138,7 @@ export function openExecs(parts: ExecParts): Execs {
       // As in Docker a user that is not there is told now, before a client takes its connection over.
       if (spec.user !== '') furtherProcess(parts, container, spec);
       const exited = list(containerId).filter(({ record }) => record.state === 'exited');
-      for (const old of exited.sort((a, b) => a.record.madeMs - b.record.madeMs).slice(0, -remembered)) {
-        forgetExec(parts, old, killedCode);
-      }
+      const forgotten = exited.sort((a, b) => a.record.madeMs - b.record.madeMs).slice(0, -remembered);
       const none = { process: undefined, monitor: undefined, exitCode: undefined };
       const { bootId } = parts;
       const exec = new Exec({
@@ -160,7 +151,10 @@ export function openExecs(parts: ExecParts): Execs {
         madeMs: Date.now(),
         ...none,
       });
-      save(exec, {}, 'created');
+      record(() => {
+        for (const old of forgotten) forgetExec(parts, old, killedCode);
+        save(exec, {}, 'created');
+      });
       execs.set(id, exec);
       parts.readyMonitors.prepare(exec, (form) => startMonitor(parts, form));
       return 'done';

@@ -3,12 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { silentLogger } from '../../../kit/log.ts';
 import { openRecords } from '../../../kit/records.ts';
 import { ExecSpec } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { migrations } from '../containers/record.ts';
 import { makePaths } from '../paths.ts';
-import { openExecEnds } from './ends.ts';
+import { openExecCourse } from './course.ts';
 import { openExecEvents } from './events.ts';
 import { Exec } from './exec.ts';
 import { type ExecRecord, execRecords } from './record.ts';
@@ -16,7 +17,7 @@ import { forgetExec } from './store.ts';
 
 const id = 'cd'.repeat(32);
 
-function store(t: TestContext, save: (record: ExecRecord) => void = () => {}) {
+function store(t: TestContext, save: (record: ExecRecord) => unknown = () => {}) {
   const root = mkdtempSync(join(tmpdir(), 'longshore-execs-'));
   const records = openRecords(join(root, 'records.db'), { migrations });
   const saved = execRecords(records);
@@ -48,24 +49,24 @@ function store(t: TestContext, save: (record: ExecRecord) => void = () => {}) {
     paths,
     log: silentLogger(),
   };
-  const ends = openExecEnds(parts);
+  const course = openExecCourse(parts);
   const keepAlive = setInterval(() => {}, 1000);
   t.after(() => {
     clearInterval(keepAlive);
-    ends.close();
+    course.close();
     records.close();
     rmSync(root, { recursive: true });
   });
-  return { ...parts, exec, ends, saved, directory: paths.execOf(id) };
+  return { ...parts, exec, course, saved, directory: paths.execOf(id) };
 }
 
 test('an end that cannot be recorded, as on a full disk, is told when it can', async (t) => {
   let failures = 2;
-  const { exec, ends, saved, directory } = store(t, () => {
+  const { exec, course, saved, directory } = store(t, () => {
     if (failures-- > 0) throw new Error('database or disk is full');
   });
   const told = Promise.withResolvers<void>();
-  ends.settle(exec, 7, told.resolve);
+  course.ended(exec, 7, told.resolve);
   // Its directory tells the next start the code.
   assert.deepEqual([exec.record.state, existsSync(directory)], ['running', true]);
   await told.promise;
@@ -78,10 +79,25 @@ test('an end that cannot be recorded, as on a full disk, is told when it can', a
 });
 
 test('who waits for an exec that is forgotten with its container is told an end', async (t) => {
-  const { exec, ends, saved, directory, ...rest } = store(t);
+  const { exec, course, saved, directory, ...rest } = store(t);
   forgetExec(rest, exec, 137);
   assert.equal(await exec.ended, 137);
-  ends.settle(exec, 0);
+  course.ended(exec, 0);
   assert.equal(existsSync(directory), false);
   assert.deepEqual(saved.load(), []);
+});
+
+test('that it runs is known at once, and recorded if it still does a moment later', async (t) => {
+  const written: string[] = [];
+  const { exec, course, execs, saved } = store(t, ({ state }) => written.push(state));
+  const mark = { pid: 7, startTime: '1' };
+  course.begun(exec, { process: mark, monitor: mark });
+  assert.deepEqual([exec.record.state, exec.record.process, written], ['running', mark, []]);
+  course.ended(exec, 0);
+  const lasting = new Exec({ ...exec.record, id: 'ef'.repeat(32), state: 'starting', exitCode: undefined });
+  execs.set(lasting.record.id, lasting);
+  course.begun(lasting, { process: mark, monitor: mark });
+  while (written.length < 2) await delay(1);
+  assert.deepEqual(written, ['exited', 'running']);
+  assert.deepEqual(saved.load().find(({ id }) => id === lasting.record.id)?.process, mark);
 });
