@@ -13,6 +13,7 @@ import { BadRequest, notFound, notServed, prefixed } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { graphDriverJson } from './graph-driver.ts';
 import { sendLogs } from './logs.ts';
+import { patient } from './patience.ts';
 import { pruneContainersRequest } from './prune.ts';
 import { resourcesOf } from './resources.ts';
 import type { Routes } from './router.ts';
@@ -20,8 +21,6 @@ import { resizeTerminal } from './terminal.ts';
 import { atLeast } from './version.ts';
 import { waitFor } from './wait.ts';
 
-/** For verbs that wait for a process or move files; a peer that hangs is noticed by keepalive long before. */
-const patient = { deadlineMs: 600_000 };
 /** For verbs that last as long as the container's own stop timeout says. */
 const endless = { deadlineMs: Number.POSITIVE_INFINITY };
 

@@ -4,9 +4,7 @@ import type { Peers } from '../peers.ts';
 import { containerConfig, endpointConfigs, hostConfig } from './container-config.ts';
 import { BadRequest } from './errors.ts';
 import type { Exchange } from './exchange.ts';
-
-/** Layers and volumes of a busy host take their time; a peer that hangs is noticed by keepalive long before. */
-const deadlineMs = 600_000;
+import { patient } from './patience.ts';
 
 /** Who gives up, or goes away before the answer is sent, lets the daemon know: asked again for the same, it has it. */
 export async function createContainer(exchange: Exchange, { containers }: Peers): Promise<void> {
@@ -27,7 +25,7 @@ export async function createContainer(exchange: Exchange, { containers }: Peers)
     reportsAnswer: name !== '',
   };
   try {
-    const created = await containers.createContainer(request, { deadlineMs, signal });
+    const created = await containers.createContainer(request, { ...patient, signal });
     exchange.json(201, { Id: created.id, Warnings: created.warnings });
   } catch (error) {
     // The daemon may have answered all the same.

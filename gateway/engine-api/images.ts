@@ -11,6 +11,7 @@ import { imageJson } from './image-json.ts';
 import { listImages } from './image-list.ts';
 import { familiarName } from './image-name.ts';
 import { imageRow } from './image-row.ts';
+import { patient } from './patience.ts';
 import { requirePlatform } from './platform.ts';
 import type { Routes } from './router.ts';
 import { cannotPull } from './unserved.ts';
@@ -64,7 +65,7 @@ export function imageRoutes(peers: Peers): Routes {
           force: query.truth('force'),
           runningHolders: await runningContainers(exchange, peers),
         },
-        { deadlineMs: 600_000 },
+        patient,
       );
       if (removed.outcome === Outcome.OUTCOME_ABSENT) throw noSuchImage(exchange);
       exchange.json(200, [

@@ -31,7 +31,7 @@ import { Client } from './stdio/client.ts';
 import type { Hub } from './stdio/hub.ts';
 
 const sigkill = 9;
-/** Whoever waits for the exec itself goes first; most have ended by then. */
+/** How long its making waits to be told: whoever waits for the exec itself goes first, and most have ended by then. */
 const tellAfterMs = 25;
 
 export function execService(parts: {
@@ -154,7 +154,9 @@ export function execService(parts: {
       yield WatchExecsResponse.create({ latest });
       for await (const { cursor, event } of stream) {
         const { kind, record, timeNs } = event;
-        const waitMs = Math.min(tellAfterMs - Number(nowNs() - timeNs) / 1e6, tellAfterMs);
+        // What follows comes behind it, and an end as soon as that: its container may be removed next.
+        const heldMs = kind === 'created' ? tellAfterMs : 0;
+        const waitMs = Math.min(heldMs - Number(nowNs() - timeNs) / 1e6, heldMs);
         if (waitMs > 0) await delay(waitMs);
         if (signal.aborted) return;
         yield { cursor, event: kinds[kind], exec: execMessage(record), timeNs, latest: events.cursor };

@@ -43,14 +43,14 @@ export function openExecCourse(parts: ExecStore & { paths: Paths; log: Logger })
   const recordEnd = (exec: Exec, code: number, told: (() => void) | undefined) => {
     if (isClosed) return;
     // Forgotten with its container?
-    const isMissed = isKnown(exec);
-    if (isMissed) {
+    const isRemembered = isKnown(exec);
+    if (isRemembered) {
       const none = { process: undefined, monitor: undefined };
       saveExec(parts, exec, { state: 'exited', ...none, exitCode: code }, 'exited');
     }
     // Until then the monitor's file tells the code.
     removeTree(paths.execOf(exec.place));
-    if (!isMissed) return;
+    if (!isRemembered) return;
     exec.end(code);
     told?.();
   };

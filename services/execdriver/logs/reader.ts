@@ -37,7 +37,8 @@ export interface Piece {
 
 /**
  * What a container wrote, in order, a block at a time. A container that has ended is read whole, with a last line that has no
- * end; of one that runs, what there is when it is asked for. Following crosses rotations and restarts of this service; a piece without lines says that all that there was is read.
+ * end; of one that runs, what there is when it is asked for. Following crosses rotations and restarts of this service; a piece
+ * without lines says that all that there was is read.
  */
 export async function* readPacked(
   directory: string,

@@ -16,7 +16,10 @@ export interface TailQuery {
   untilNs: bigint;
 }
 
-/** Looks back from where a log ended when it was opened for where the last lines of each stream begin. Reads no more than it needs. */
+/**
+ * Looks back from where a log ended when it was opened for where the last lines of each stream begin. Reads no more than it
+ * needs.
+ */
 export async function startsOfTail(files: readonly LogFile[], query: TailQuery): Promise<Starts> {
   const { count, streams, sinceNs, untilNs } = query;
   let left = count;
