@@ -84,6 +84,7 @@ export function openFilesThreads(options: FilesThreadsOptions): FilesThreads {
         patienceMs,
       );
       signal.addEventListener('abort', giveUp, { once: true });
+      if (signal.aborted) giveUp();
       try {
         while (true) {
           const message = await mailbox.next();

@@ -94,6 +94,31 @@ test('a cancelled job ends, and the thread serves the next', { skip }, async (t)
   await pool.run('unpack', unpackRequest().request, { input: inPieces(archiveOf({ path: 'in' }), 512) });
 });
 
+test('a job that was given up before it began ends at once, and its thread serves the next', async (t) => {
+  const { pool, directory } = setUp(t, { threads: 1 });
+  const path = join(directory, 'file');
+  writeFileSync(path, 'x');
+  for (let round = 0; round < 2; round++) {
+    await assert.rejects(pool.run('delete', { path }, { signal: AbortSignal.abort(new Cancelled()) }), Cancelled);
+  }
+  assert.deepEqual(readdirSync(directory), ['file']);
+  await pool.run('delete', { path });
+  assert.deepEqual(readdirSync(directory), []);
+  assert.equal(pool.size, 1);
+});
+
+test('a job that comes while idle threads end gets one that lives', async (t) => {
+  const { pool, directory } = setUp(t, { threads: 1, idleMs: 1 });
+  const path = join(directory, 'file');
+  for (let round = 0; round < 20; round++) {
+    writeFileSync(path, 'x');
+    await pool.run('delete', { path });
+    // Timers that are due at the same time run one after the other: the thread's end has just been asked for here.
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  assert.deepEqual(readdirSync(directory), []);
+});
+
 test('a reader that leaves early ends the job', { skip }, async (t) => {
   const { pool, directory } = setUp(t, { threads: 1 });
   const tree = join(directory, 'tree');

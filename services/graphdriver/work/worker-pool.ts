@@ -50,13 +50,21 @@ export function createWorkerPool({ threads = 2, idleMs = 5000 }: WorkerPoolOptio
     const thread: Thread = { worker, idle: undefined };
     // Failures are told to the job that meets them (`converse`).
     worker.on('error', () => undefined);
-    worker.once('exit', () => {
-      all.delete(thread);
-      const index = free.indexOf(thread);
-      if (index !== -1) free.splice(index, 1);
-    });
+    worker.once('exit', () => forget(thread));
     all.add(thread);
     return thread;
+  }
+
+  function forget(thread: Thread): void {
+    all.delete(thread);
+    const index = free.indexOf(thread);
+    if (index !== -1) free.splice(index, 1);
+  }
+
+  function retire(thread: Thread): void {
+    // At once, not when it has exited: nobody may be given a thread that is about to end.
+    forget(thread);
+    void thread.worker.terminate();
   }
 
   async function take(): Promise<Thread> {
@@ -84,7 +92,7 @@ export function createWorkerPool({ threads = 2, idleMs = 5000 }: WorkerPoolOptio
     free.push(thread);
     // An idle thread keeps no process alive.
     thread.worker.unref();
-    thread.idle = setTimeout(() => void thread.worker.terminate(), idleMs).unref();
+    thread.idle = setTimeout(() => retire(thread), idleMs).unref();
   }
 
   async function* converse(
@@ -98,10 +106,12 @@ export function createWorkerPool({ threads = 2, idleMs = 5000 }: WorkerPoolOptio
     const send = (message: ToWorker) => thread.worker.postMessage(message);
     const cancel = () => send({ type: 'cancel' });
     const pieces = input?.[Symbol.asyncIterator]();
-    let isOver = false;
+    // Nothing to wait for before the job is sent.
+    let isOver = true;
     try {
       signal?.throwIfAborted();
       send({ type: 'job', name, request });
+      isOver = false;
       signal?.addEventListener('abort', cancel, { once: true });
       while (true) {
         const message = await messages.next();
