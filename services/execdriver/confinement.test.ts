@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { isServiceError } from '../../kit/errors.ts';
 import { createNetworkNamespaces } from '../../kit/linux/namespaces.ts';
+import { archAt, decode, interesting, type Line, numberAt, run } from './runtime/filter-tree.fixture.ts';
 import { newId, openBench, type SpecParts, skip } from './testing/harness.ts';
 
 const isCgroup1 = skip === false && readdirSync('/sys/fs/cgroup').includes('memory');
@@ -53,6 +55,33 @@ suite('confinement, as seen from inside', { skip }, () => {
       assert.match(`${stderr}`, /unshare\(0x10000000\): Operation not permitted/);
       assert.equal(`${stdout}`.trim(), 'Seccomp:\t2');
     }
+  });
+
+  test('a ready-made filter is shorter than the runtime’s own, and decides the same', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const programs: Line[][] = [];
+    for (let round = 0; round < 2; round++) {
+      const id = await bench.run(['sleep', '60']);
+      programs.push(decode(readFileSync(join(bench.directory, 'run/crun', id, 'seccomp.bpf'))));
+    }
+    const [own = [], readyMade = []] = programs;
+    assert(readyMade.length < own.length / 2, `${readyMade.length} instructions, ${own.length} of the runtime`);
+    const values = interesting(own);
+    const architectures = values.filter((value) => value === 0 || value > 0x40000000);
+    const compared = new Set<number>();
+    for (const architecture of architectures) {
+      for (const number of values) {
+        for (const argument of number % 7 === 0 ? values : [0, 1, 0x20000, 0xffffffff]) {
+          const data = new Map([4, 8, 12, 16, 20, 24, 28, 32, 36].map((at) => [at, argument]));
+          data.set(archAt, architecture).set(numberAt, number);
+          const { value } = run(own, data);
+          assert.equal(run(readyMade, data).value, value, `${architecture} ${number} ${argument}`);
+          compared.add(value);
+        }
+      }
+    }
+    assert(compared.size >= 3, 'it allows, refuses and kills');
   });
 
   test('unconfined there is no filter, and a profile of one’s own is obeyed', async () => {

@@ -4,6 +4,8 @@ import type { Role } from '../../../kit/roles.ts';
 
 /** A log that has grown beyond this starts anew: all in it has been shown, and it is on memory usually. */
 const longestLog = 10 * 1024 * 1024;
+/** Lines are shown together, and not while their service answers the client whose call they are about. */
+const showAfterMs = 100;
 
 /**
  * Where a service writes what it has to say: a file, so that it can go on when the coordinator is killed, and so that its
@@ -35,7 +37,13 @@ export function serviceLog(execRoot: string, role: Role, show: (lines: Buffer) =
     // A line of this very moment may go with it; the service appends, so its next one is the file's first.
     if (shown > longestLog && fstatSync(fd).size === shown) ftruncateSync(fd);
   };
-  const watcher = watch(path, follow);
+  let soon: NodeJS.Timeout | undefined;
+  const watcher = watch(path, () => {
+    soon ??= setTimeout(() => {
+      soon = undefined;
+      follow();
+    }, showAfterMs);
+  });
   return {
     open() {
       return openSync(path, 'a', 0o640);
@@ -46,6 +54,7 @@ export function serviceLog(execRoot: string, role: Role, show: (lines: Buffer) =
     },
     close() {
       watcher.close();
+      clearTimeout(soon);
       follow();
       closeSync(fd);
     },
