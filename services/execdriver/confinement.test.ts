@@ -68,11 +68,13 @@ suite('confinement, as seen from inside', { skip }, () => {
     const [own = [], readyMade = []] = programs;
     assert(readyMade.length < own.length / 2, `${readyMade.length} instructions, ${own.length} of the runtime`);
     const values = interesting(own);
-    const architectures = values.filter((value) => value === 0 || value > 0x40000000);
+    const [amd64, i386, other] = [0xc000003e, 0x40000003, 0];
+    // Whose arguments are looked at: socket, clone, personality.
+    const choosy = new Set([41, 56, 120, 135, 136, 359]);
     const compared = new Set<number>();
-    for (const architecture of architectures) {
+    for (const architecture of [amd64, i386, other]) {
       for (const number of values) {
-        for (const argument of number % 7 === 0 ? values : [0, 1, 0x20000, 0xffffffff]) {
+        for (const argument of choosy.has(number) ? values : [0, 0xffffffff]) {
           const data = new Map([4, 8, 12, 16, 20, 24, 28, 32, 36].map((at) => [at, argument]));
           data.set(archAt, architecture).set(numberAt, number);
           const { value } = run(own, data);
