@@ -40,6 +40,15 @@ export function openExecCourse(parts: ExecStore & { paths: Paths; log: Logger })
     }
   };
 
+  /** Until it was recorded the monitor's file told the code. */
+  const clear = (exec: Exec) => {
+    try {
+      removeTree(paths.execOf(exec.place));
+    } catch (error) {
+      log.warn({ err: error, exec: nameOf(exec) }, 'an exec’s directory stays until the next start');
+    }
+  };
+
   const recordEnd = (exec: Exec, code: number, told: (() => void) | undefined) => {
     if (isClosed) return;
     // Forgotten with its container?
@@ -48,8 +57,7 @@ export function openExecCourse(parts: ExecStore & { paths: Paths; log: Logger })
       const none = { process: undefined, monitor: undefined };
       saveExec(parts, exec, { state: 'exited', ...none, exitCode: code }, 'exited');
     }
-    // Until then the monitor's file tells the code.
-    removeTree(paths.execOf(exec.place));
+    setImmediate(() => clear(exec));
     if (!isRemembered) return;
     exec.end(code);
     told?.();

@@ -1,3 +1,4 @@
+import type { OciProcess } from '../spec/oci.ts';
 import type { ExecRecord } from './record.ts';
 
 /** A further process in a container: its record, and what is held of it in memory. */
@@ -5,6 +6,8 @@ export class Exec {
   record: ExecRecord;
   /** The terminal's size that was asked for last. */
   size: { rows: number; columns: number } | undefined;
+  /** What it will run, where that is known already. */
+  process: OciProcess | undefined;
   /** Settles with its exit code. */
   readonly ended: Promise<number>;
   readonly #end: (code: number) => void;

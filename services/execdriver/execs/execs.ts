@@ -1,7 +1,5 @@
-import { mkdirSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { isServiceError } from '../../../kit/errors.ts';
-import { startTimeOf } from '../../../kit/linux/process.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { ExecSpec } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { MonitorCgroup } from '../cgroups/monitors.ts';
@@ -11,17 +9,18 @@ import { checkSignal, signalMarked } from '../containers/signal.ts';
 import { errors } from '../errors.ts';
 import type { Paths } from '../paths.ts';
 import { removeTree } from '../remove-tree.ts';
-import { attachSocketOf, type ExecMonitor, type MonitorProgram, tellTerminalSize } from '../runtime/conmon.ts';
+import { type MonitorProgram, tellTerminalSize } from '../runtime/conmon.ts';
 import type { Runtimes } from '../runtime/runtimes.ts';
 import { encodeSpec } from '../spec/container.ts';
 import type { EngineFacts } from '../spec/facts.ts';
 import type { Client } from '../stdio/client.ts';
-import { connectHub, type Hub } from '../stdio/hub.ts';
+import type { Hub } from '../stdio/hub.ts';
+import { markOf, startAttachedMonitor } from './attached-monitor.ts';
 import type { ExecCourse } from './course.ts';
 import type { ExecEvent } from './events.ts';
 import { Exec } from './exec.ts';
 import { execFailure, furtherProcess, servingContainer } from './further-process.ts';
-import type { MonitorForm, ReadyMonitor, ReadyMonitors } from './ready-monitors.ts';
+import type { ReadyMonitor, ReadyMonitors } from './ready-monitors.ts';
 import type { ExecRecord } from './record.ts';
 import { type ExecStore, forgetExec, saveExec } from './store.ts';
 
@@ -85,13 +84,13 @@ export function openExecs(parts: ExecParts): Execs {
     saveExec(parts, exec, change, kind);
 
   const end = (exec: Exec, code: number) =>
-    parts.course.ended(exec, code, () => parts.readyMonitors.spare(exec, (form) => startMonitor(parts, form)));
+    parts.course.ended(exec, code, () => parts.readyMonitors.spare(exec, (form) => startAttachedMonitor(parts, form)));
 
   const startAnew = async (exec: Exec) => {
     const { id, containerId, generation, spec } = exec.record;
     if (exec.place !== id) save(exec, { place: undefined });
     await parts.readyMonitors.vacated(id);
-    return startMonitor(parts, { containerId, generation, tty: spec.tty, stdin: spec.openStdin, place: id });
+    return startAttachedMonitor(parts, { containerId, generation, tty: spec.tty, stdin: spec.openStdin, place: id });
   };
 
   const launch = async (
@@ -102,20 +101,21 @@ export function openExecs(parts: ExecParts): Execs {
     ready: ReadyMonitor | undefined,
   ) => {
     const { spec } = exec.record;
-    const process = furtherProcess(parts, container, spec);
+    const process = exec.process ?? furtherProcess(parts, container, spec);
+    exec.process = undefined;
     if (size !== undefined) exec.size = size;
     const told = exec.size ?? spec.size;
     const consoleSize = spec.tty && told ? { consoleSize: { height: told.rows, width: told.columns } } : {};
     const monitor = (await ready?.monitor.catch(() => undefined)) ?? (await startAnew(exec));
-    const directory = paths.execOf(exec.place);
-    await monitor.attachable;
-    const hub = connectHub(attachSocketOf(directory));
+    const hub = await monitor.hub;
     if (client) hub.join(client);
     monitor.run(Buffer.from(encodeSpec({ ...process, ...consoleSize })));
     const pid = await monitor.started;
-    parts.course.begun(exec, { process: markOf(pid), monitor: markOf(monitor.pid) });
+    parts.course.begun(exec, { process: markOf(pid), monitor: monitor.mark });
     // Asked for while it was starting, when nothing could be told it.
-    if (spec.tty && exec.size && exec.size !== told) tellTerminalSize(directory, exec.size.rows, exec.size.columns);
+    if (spec.tty && exec.size && exec.size !== told) {
+      tellTerminalSize(paths.execOf(exec.place), exec.size.rows, exec.size.columns);
+    }
     // Without the monitor the code is lost.
     void monitor.ended.then((code) => end(exec, code ?? 255));
     return { hub, pid };
@@ -136,7 +136,7 @@ export function openExecs(parts: ExecParts): Execs {
       const { generation } = container.record;
       if (spec.args.length === 0) throw errors.badSpec({ field: 'spec.args', detail: 'No exec command specified' });
       // As in Docker a user that is not there is told now, before a client takes its connection over.
-      if (spec.user !== '') furtherProcess(parts, container, spec);
+      const process = spec.user === '' ? undefined : furtherProcess(parts, container, spec);
       const exited = list(containerId).filter(({ record }) => record.state === 'exited');
       const forgotten = exited.sort((a, b) => a.record.madeMs - b.record.madeMs).slice(0, -remembered);
       const none = { process: undefined, monitor: undefined, exitCode: undefined };
@@ -155,8 +155,10 @@ export function openExecs(parts: ExecParts): Execs {
         for (const old of forgotten) forgetExec(parts, old, killedCode);
         save(exec, {}, 'created');
       });
+      exec.process = process;
       execs.set(id, exec);
-      parts.readyMonitors.prepare(exec, (form) => startMonitor(parts, form));
+      setImmediate(() => foresee(parts, exec));
+      parts.readyMonitors.prepare(exec, (form) => startAttachedMonitor(parts, form));
       return 'done';
     },
 
@@ -189,25 +191,15 @@ export function openExecs(parts: ExecParts): Execs {
   };
 }
 
-/** A monitor for an exec, in a directory that is there from now on. UNKNOWN_RUNTIME, MONITOR_FAILED. */
-async function startMonitor(
-  parts: Pick<ExecParts, 'containers' | 'runtimes' | 'monitor' | 'monitorCgroup' | 'paths' | 'log'>,
-  { containerId, generation, tty, stdin, place }: MonitorForm,
-): Promise<ExecMonitor> {
-  const directory = parts.paths.execOf(place);
-  const { record } = servingContainer(parts.containers, containerId);
-  if (record.generation !== generation) throw errors.notRunning({ id: containerId });
-  const runtime = await parts.runtimes.get(record.terms.runtime);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const monitor = parts.monitor.startExec({ containerId, execId: place, directory, runtime, tty, stdin });
-  void parts.monitorCgroup.add(monitor.pid).then((problems) => {
-    for (const problem of problems) parts.log.warn(problem);
-  });
-  return monitor;
-}
-
-function markOf(pid: number) {
-  return { pid, startTime: startTimeOf(pid) ?? '' };
+/** While its client hears that it is made. What speaks against it is told at the start. */
+function foresee(parts: ExecParts, exec: Exec): void {
+  const { state, containerId, spec } = exec.record;
+  if (state !== 'created' || exec.process !== undefined) return;
+  try {
+    exec.process = furtherProcess(parts, servingContainer(parts.containers, containerId), spec);
+  } catch {
+    // As said.
+  }
 }
 
 function codeOf(failure: unknown): number {

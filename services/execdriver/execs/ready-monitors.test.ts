@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { ExecSpec } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
-import type { ExecMonitor } from '../runtime/conmon.ts';
+import type { AttachedMonitor } from './attached-monitor.ts';
 import { Exec } from './exec.ts';
 import { openReadyMonitors } from './ready-monitors.ts';
 
@@ -22,11 +22,12 @@ function execIn(containerId: string): Exec {
 }
 
 /** One that ends when it is abandoned, or never. */
-function monitor(isStuck: boolean): ExecMonitor {
+function monitor(isStuck: boolean): AttachedMonitor {
   const { promise: exited, resolve } = Promise.withResolvers<number>();
   const abandon = () => (isStuck ? undefined : resolve(1));
   const never = new Promise<never>(() => {});
-  return { pid: 1, exited, abandon, run() {}, attachable: never, started: never, ended: never };
+  const mark = { pid: 1, startTime: '' };
+  return { pid: 1, mark, exited, abandon, run() {}, attachable: never, hub: never, started: never, ended: never };
 }
 
 test('a monitor that does not end holds up its own container’s only', async () => {

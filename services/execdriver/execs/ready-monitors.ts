@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { ExecMonitor } from '../runtime/conmon.ts';
+import type { AttachedMonitor } from './attached-monitor.ts';
 import type { Exec } from './exec.ts';
 
 /** Who makes an exec mostly starts it within milliseconds. */
@@ -24,10 +24,10 @@ export interface MonitorForm {
 
 export interface ReadyMonitor {
   place: string;
-  monitor: Promise<ExecMonitor>;
+  monitor: Promise<AttachedMonitor>;
 }
 
-export type StartMonitor = (form: MonitorForm) => Promise<ExecMonitor>;
+export type StartMonitor = (form: MonitorForm) => Promise<AttachedMonitor>;
 
 /** Monitors that wait for what they are to run: those of execs made a moment ago, and a spare for each container used of late. */
 export interface ReadyMonitors {
