@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { nowNs } from '../../kit/clock.ts';
-import { expectCgroupJoin } from '../../kit/linux/cgroup-join.ts';
 import { idempotent } from '../../kit/outcomes.ts';
 import type { Records } from '../../kit/records.ts';
 import { currentCall } from '../../kit/rpc/call.ts';
@@ -48,7 +47,6 @@ export function execService(parts: {
       const { id, containerId, spec } = request;
       checkId(id);
       if (spec === undefined) throw errors.badSpec({ field: 'spec', detail: 'an exec needs a spec' });
-      void expectCgroupJoin();
       return idempotent<CreateExecResponse>(
         {
           records,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { isServiceError } from '../../../kit/errors.ts';
+import { expectCgroupJoin } from '../../../kit/linux/cgroup-join.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { ExecSpec } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { MonitorCgroup } from '../cgroups/monitors.ts';
@@ -64,6 +65,9 @@ export interface Execs {
 
 /** So many that have ended are remembered of a container; health checks make some every minute. */
 const remembered = 100;
+
+/** An answer leaves in a few turns of the event loop, which nothing else is to hold up. */
+const answeredMs = 1;
 
 const [notExecutableCode, notFoundCode] = [126, 127];
 /** Of what ends with its container. */
@@ -157,8 +161,7 @@ export function openExecs(parts: ExecParts): Execs {
       });
       exec.process = process;
       execs.set(id, exec);
-      setImmediate(() => foresee(parts, exec));
-      parts.readyMonitors.prepare(exec, (form) => startAttachedMonitor(parts, form));
+      setTimeout(() => expectStart(parts, exec), answeredMs).unref();
       return 'done';
     },
 
@@ -192,11 +195,13 @@ export function openExecs(parts: ExecParts): Execs {
 }
 
 /** While its client hears that it is made. What speaks against it is told at the start. */
-function foresee(parts: ExecParts, exec: Exec): void {
+function expectStart(parts: ExecParts, exec: Exec): void {
   const { state, containerId, spec } = exec.record;
-  if (state !== 'created' || exec.process !== undefined) return;
+  if (state !== 'created') return;
+  void expectCgroupJoin();
+  parts.readyMonitors.prepare(exec, (form) => startAttachedMonitor(parts, form));
   try {
-    exec.process = furtherProcess(parts, servingContainer(parts.containers, containerId), spec);
+    exec.process ??= furtherProcess(parts, servingContainer(parts.containers, containerId), spec);
   } catch {
     // As said.
   }

@@ -31,7 +31,7 @@ export type StartMonitor = (form: MonitorForm) => Promise<AttachedMonitor>;
 
 /** Monitors that wait for what they are to run: those of execs made a moment ago, and a spare for each container used of late. */
 export interface ReadyMonitors {
-  /** Sees to it that one waits for an exec: the spare one, or one that `start` starts soon. */
+  /** Sees to it that one waits for an exec: the spare one, or one that `start` starts. */
   prepare(exec: Exec, start: StartMonitor): void;
   /** Lets one start for what comes next in the container of an exec that has ended. */
   spare(exec: Exec, start: StartMonitor): void;
@@ -110,10 +110,7 @@ export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors
         spare.timer.refresh();
         return;
       }
-      // After the answer, which is what the client waits for.
-      setImmediate(() => {
-        if (exec.record.state === 'created' && hasRoom()) wait(form, exec, patienceMs, start);
-      });
+      if (hasRoom()) wait(form, exec, patienceMs, start);
     },
 
     spare(exec, start) {

@@ -5,7 +5,10 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
+  rmSync,
   unlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -50,7 +53,18 @@ export function crunByFiles(commands: Runtime, root: string, programs: SeccompPr
       const { seccomp } = spec.linux;
       // Flags are not in the program, and a listener is not ours to share.
       if (seccomp === undefined || seccomp.flags !== undefined || programs.find(seccomp) !== undefined) return;
-      programs.keep(seccomp, readFileSync(join(stateOf(id), 'seccomp.bpf')));
+      const file = join(stateOf(id), 'seccomp.bpf');
+      programs.keep(seccomp, readFileSync(file));
+      const program = programs.find(seccomp);
+      if (program === undefined) return;
+      // For execs in this container, which read it: never a half of it. Where it cannot be written the runtime's own does too.
+      const made = `${file}.new`;
+      try {
+        writeFileSync(made, program, { mode: 0o700 });
+        renameSync(made, file);
+      } catch {
+        rmSync(made, { force: true });
+      }
     },
 
     async start(id) {
