@@ -38,6 +38,8 @@ const readAsync = promisify(read);
  * gRPC queues up to 16 messages; with larger ones those of a slow reader grow old before they are sent: see kit/young-garbage.ts.
  */
 const blockSize = 64 * 1024;
+/** Read at once where there is more: each read is a way to another thread and back. */
+const readSize = 512 * 1024;
 
 export async function openSource(directory: string, query: SourceQuery, signal: AbortSignal): Promise<Source> {
   /** By number. Those that have been read are closed. */
@@ -81,7 +83,7 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
   };
 
   async function* blocks(): AsyncGenerator<Block | 'waiting'> {
-    const buffer = Buffer.allocUnsafeSlow(blockSize);
+    let buffer = Buffer.allocUnsafeSlow(blockSize);
     let number = first.file;
     /** Where in the file the buffer's content begins, and how much there is. */
     let [offset, held] = [first.offset, 0];
@@ -97,11 +99,16 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
         const { bytesRead } = await readAsync(current.descriptor, buffer, held, room, offset + held);
         if (bytesRead > 0) {
           held += bytesRead;
-          const length = buffer.lastIndexOf(newline, held - 1) + 1;
-          if (length > 0) yield { bytes: buffer.subarray(0, length), file: number, offset };
-          // Without an end in all of the buffer it is no record: what follows up to the next end is none either.
-          const done = length === 0 && held === buffer.length ? held : length;
-          buffer.copyWithin(0, done, held);
+          let done = 0;
+          for (let end = blockEnd(buffer, held, 0); end > 0; end = blockEnd(buffer, held, done)) {
+            const bytes = buffer.subarray(done, end);
+            // Without an end it is no record: what follows up to the next end is none either.
+            if (bytes.at(-1) === newline) yield { bytes, file: number, offset: offset + done };
+            done = end;
+          }
+          const whole = buffer;
+          if (held === buffer.length && buffer.length < readSize) buffer = Buffer.allocUnsafeSlow(readSize);
+          whole.copy(buffer, 0, done, held);
           offset += done;
           held -= done;
           continue;
@@ -131,4 +138,12 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
       close(files.length);
     },
   };
+}
+
+/** Where the next block ends: at the last end of a record that is in reach, or where so much has none; 0: not read yet. */
+function blockEnd(buffer: Buffer, held: number, from: number): number {
+  const reach = Math.min(held, from + blockSize);
+  const end = buffer.subarray(from, reach).lastIndexOf(newline) + 1;
+  if (end > 0) return from + end;
+  return reach - from === blockSize ? reach : 0;
 }
