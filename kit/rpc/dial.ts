@@ -117,7 +117,7 @@ const channelOptions = {
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
   // Bytes on their way in one stream. With HTTP/2's usual 64 KiB both ends wait for each other most of the time.
-  'grpc-node.flow_control_window': 256 * 1024,
+  'grpc-node.flow_control_window': 512 * 1024,
   // Several services of one process do not share connections: each closes its own.
   'grpc.use_local_subchannel_pool': 1,
 };
