@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { resolveConfig } from './config.ts';
-import type { Flags } from './flags.ts';
+import { daemonCommand, type Flags } from './flags.ts';
 
 test('without flags: the usual roots, a socket and a pidfile in the exec root, live restore', () => {
   const config = resolveConfig({}, {});
@@ -38,6 +38,12 @@ for (const [flags, names] of [
   [{ host: ['http://x'] }, '--host'],
   [{ bridgeName: 'a-name-that-is-too-long' }, '--bridge-name'],
   [{ defaultUlimit: ['nofile'] }, '--default-ulimit'],
+  [{ defaultShmSize: 'much' }, '--default-shm-size'],
+  [{ defaultShmSize: '0' }, '--default-shm-size'],
+  [{ defaultIpcMode: 'host' }, '--default-ipc-mode'],
+  [{ defaultCgroupnsMode: 'none' }, '--default-cgroupns-mode'],
+  [{ init: 'perhaps' }, '--init'],
+  [{ seccompProfile: '/nonexistent.json' }, '--seccomp-profile'],
   [{ storageOpt: ['size'] }, '--storage-opt'],
   [{ graphEndpoint: 'localhost:1' }, '--graph-endpoint'],
 ] satisfies [Flags, string][]) {
@@ -74,6 +80,30 @@ test('the configuration file takes dockerd’s keys', () => {
     assert.deepEqual([config.bip, config.liveRestore, config.mtu], ['10.1.2.3/24', false, 1400]);
     assert.deepEqual(config.defaultUlimits, [{ name: 'nofile', soft: 10n, hard: 20n }]);
   });
+});
+
+test('a seccomp profile is read with the rest, and looked at', () => {
+  const profile = '{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[]}';
+  withFile(profile, (name) =>
+    assert.deepEqual(resolveConfig({ seccompProfile: name }, {}).seccompProfile, { name, rules: profile }),
+  );
+  assert.deepEqual(resolveConfig({}, {}).seccompProfile, { name: 'builtin', rules: '' });
+  assert.deepEqual(resolveConfig({ seccompProfile: 'unconfined' }, {}).seccompProfile.rules, 'unconfined');
+  for (const bad of ['{', '[]', '{"syscalls":[]}']) {
+    withFile(bad, (name) =>
+      assert.throws(() => resolveConfig({ seccompProfile: name }, {}), /is not a seccomp profile/),
+    );
+  }
+});
+
+test('--no-new-privileges is a flag of its own, and no negation', () => {
+  const parse = (...flags: string[]) => daemonCommand().parse(flags, { from: 'user' }).opts<Flags>();
+  const said = (flags: Flags) => resolveConfig(flags, {}).noNewPrivileges;
+  assert.equal(parse().noNewPrivileges, undefined);
+  assert.deepEqual(
+    [said(parse()), said(parse('--no-new-privileges')), said(parse('--no-new-privileges=false'))],
+    [false, true, false],
+  );
 });
 
 test('a key that is given both ways is an error that names it', () => {

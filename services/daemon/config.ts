@@ -1,6 +1,8 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { isIPv4 } from 'node:net';
 import { resolve } from 'node:path';
+import { parseSize } from '../../kit/byte-size.ts';
+import { messageOf } from '../../kit/errors.ts';
 import { isLogLevel, type LogLevel, logLevels } from '../../kit/log.ts';
 import type { Role } from '../../kit/roles.ts';
 import type { IdMaps } from '../../proto/gen/longshore/contract/v1/id_maps.ts';
@@ -14,6 +16,13 @@ export interface Ulimit {
   /** -1: no limit. */
   soft: bigint;
   hard: bigint;
+}
+
+export interface SeccompProfile {
+  /** `builtin`, `unconfined`, or the file. */
+  readonly name: string;
+  /** As the exec driver takes it: empty, `unconfined`, or the file's content. */
+  readonly rules: string;
 }
 
 /**
@@ -49,6 +58,15 @@ export interface Config {
   readonly defaultRuntime: string;
   readonly runtimes: readonly { name: string; path: string }[];
   readonly cgroupParent: string;
+  /** Of containers that say nothing of their own. */
+  readonly init: boolean;
+  readonly noNewPrivileges: boolean;
+  readonly seccompProfile: SeccompProfile;
+  /** Bytes. */
+  readonly defaultShmSize: number;
+  readonly defaultIpcMode: string;
+  /** Empty: by the version of cgroups. */
+  readonly defaultCgroupnsMode: string;
   readonly selinux: boolean;
   /** As `--userns-remap` gives it, later by names; empty: containers' users are the host's. */
   readonly usernsRemap: string;
@@ -95,6 +113,12 @@ export function resolveConfig(given: Flags, environment: NodeJS.ProcessEnv): Con
     defaultRuntime: flags.defaultRuntime ?? 'crun',
     runtimes: (flags.addRuntime ?? []).map(runtime),
     cgroupParent: flags.cgroupParent ?? '',
+    init: truth('init', flags.init, false),
+    noNewPrivileges: truth('no-new-privileges', flags.noNewPrivileges, false),
+    seccompProfile: seccompProfile(flags.seccompProfile ?? 'builtin'),
+    defaultShmSize: shmSize(flags.defaultShmSize),
+    defaultIpcMode: oneOf('default-ipc-mode', flags.defaultIpcMode ?? 'private', ['private', 'shareable']),
+    defaultCgroupnsMode: oneOf('default-cgroupns-mode', flags.defaultCgroupnsMode ?? '', ['', 'host', 'private']),
     selinux: truth('selinux-enabled', flags.selinuxEnabled, false),
     usernsRemap: flags.usernsRemap ?? '',
     liveRestore: truth('live-restore', flags.liveRestore, true),
@@ -122,6 +146,34 @@ function truth(flag: string, value: string | boolean | undefined, usually: boole
   if (value === true || value === 'true' || value === '1') return true;
   if (value === false || value === 'false' || value === '0') return false;
   throw errors.badFlag({ flag, value: String(value), wanted: 'true or false' });
+}
+
+function oneOf(flag: string, value: string, known: readonly string[]): string {
+  if (known.includes(value)) return value;
+  throw errors.badFlag({ flag, value, wanted: known.filter(Boolean).join(' or ') });
+}
+
+function shmSize(value: string | undefined): number {
+  if (value === undefined) return 64 * 1024 * 1024;
+  const bytes = parseSize(value);
+  if (bytes !== undefined && bytes > 0) return bytes;
+  throw errors.badFlag({ flag: 'default-shm-size', value, wanted: 'a size, as 64m' });
+}
+
+function seccompProfile(name: string): SeccompProfile {
+  if (name === 'builtin') return { name, rules: '' };
+  if (name === 'unconfined') return { name, rules: name };
+  let problem = 'it has no defaultAction and no list of syscalls';
+  try {
+    const rules = readFileSync(name, 'utf8');
+    const profile: unknown = JSON.parse(rules);
+    const isProfile =
+      typeof profile === 'object' && profile !== null && 'defaultAction' in profile && 'syscalls' in profile;
+    if (isProfile) return { name, rules };
+  } catch (cause) {
+    problem = messageOf(cause);
+  }
+  throw errors.badFlag({ flag: 'seccomp-profile', value: name, wanted: `a seccomp profile: ${problem}` });
 }
 
 function address(flag: string, value: string): string {

@@ -110,8 +110,14 @@ export interface ContainerDefaults {
   logDriver: string;
   logOptions: Record<string, string>;
   init: boolean;
+  noNewPrivileges: boolean;
+  /** `rules` as the exec driver takes them; `name` as users know them. */
+  seccompProfile: { name: string; rules: string };
   /** Bytes; 0: 64 MiB. */
   shmSize: number;
+  ipcMode: string;
+  /** Empty: by the version of cgroups. */
+  cgroupnsMode: string;
   /** Seconds between the stop signal and SIGKILL. */
   stopTimeoutS: number;
 }

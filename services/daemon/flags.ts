@@ -26,6 +26,12 @@ export interface Flags {
   defaultRuntime?: string;
   addRuntime?: string[];
   cgroupParent?: string;
+  init?: string | boolean;
+  noNewPrivileges?: string | boolean;
+  seccompProfile?: string;
+  defaultShmSize?: string;
+  defaultIpcMode?: string;
+  defaultCgroupnsMode?: string;
   selinuxEnabled?: string | boolean;
   usernsRemap?: string;
   liveRestore?: string | boolean;
@@ -60,6 +66,13 @@ Examples:
 `;
 
 const repeated = (value: string, before: string[] = []): string[] => [...before, value];
+
+/** Not the negation of a flag, which the parser takes it for by its name. */
+function noNewPrivileges(): Option {
+  const option = new Option('--no-new-privileges [bool]', 'containers’ processes gain none (default: false)');
+  option.negate = false;
+  return option;
+}
 
 /** The daemon's flags, named as dockerd names them where it has them. */
 export function daemonCommand(): Command {
@@ -102,6 +115,12 @@ export function daemonCommand(): Command {
     .option('--default-runtime <name>', 'OCI runtime (default: crun)')
     .option('--add-runtime <name=path>', 'another OCI runtime; repeatable', repeated)
     .option('--cgroup-parent <path>', 'cgroup that containers’ are made in')
+    .option('--init [bool]', 'an init as process 1 of containers (default: false)')
+    .addOption(noNewPrivileges())
+    .option('--seccomp-profile <file>', 'filter of system calls: builtin, unconfined or a JSON file (default: builtin)')
+    .option('--default-shm-size <bytes>', 'of /dev/shm, as 64m (default: 64m)')
+    .option('--default-ipc-mode <mode>', 'private, or shareable with other containers (default: private)')
+    .option('--default-cgroupns-mode <mode>', 'host or private (default: private on cgroup version 2, else host)')
     .option(
       '--log-driver <name>',
       'of containers that name none: json-file or local (kept alike), syslog, journald, none',

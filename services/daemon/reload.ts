@@ -11,6 +11,7 @@ const reloadable = {
   logLevel: undefined,
   labels: undefined,
   liveRestore: undefined,
+  defaultShmSize: undefined,
   insecureRegistries: 'graph',
   defaultRuntime: 'execdriver',
   runtimes: 'execdriver',
@@ -94,6 +95,7 @@ function tellWatchers({ engine, events }: Daemon, config: Config): void {
     'live-restore': String(config.liveRestore),
     'insecure-registries': JSON.stringify(config.insecureRegistries),
     'default-runtime': config.defaultRuntime,
+    'default-shm-size': String(config.defaultShmSize),
     runtimes: config.runtimes.map(({ name, path }) => `${name}:${path}`).join(' '),
   };
   const timeNs = nowNs();

@@ -71,11 +71,14 @@ async function infoOf(engine: Engine, containers: Containers): Promise<GetInfoRe
     ipv4Forwarding: host.ipv4Forwarding,
     securityOptions: [
       ...(host.apparmor ? ['name=apparmor'] : []),
-      ...(host.seccomp ? ['name=seccomp,profile=builtin'] : []),
+      ...(host.seccomp ? [`name=seccomp,profile=${facts.defaults.seccompProfile.name}`] : []),
       ...(host.selinux ? ['name=selinux'] : []),
       ...(facts.remapsUsers ? ['name=userns'] : []),
       // As in Docker: where containers get their own by default.
-      ...(host.cgroupLayout === 'v2' ? ['name=cgroupns'] : []),
+      ...((facts.defaults.cgroupnsMode || (host.cgroupLayout === 'v2' ? 'private' : 'host')) === 'private'
+        ? ['name=cgroupns']
+        : []),
+      ...(facts.defaults.noNewPrivileges ? ['name=no-new-privileges'] : []),
     ],
     kernelVersion: host.kernelVersion,
     operatingSystem: host.operatingSystem,

@@ -1,9 +1,9 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromText } from '../../kit/archive/bytes.ts';
+import { parseSize } from '../../kit/byte-size.ts';
 import type { Btrfs } from '../../kit/linux/btrfs.ts';
 import { hasCode } from '../../kit/linux/system-error.ts';
-import { parseSize } from './byte-size.ts';
 import type { LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';
 import { openHome } from './home.ts';

@@ -187,6 +187,10 @@ test('the process gets the engine’s environment and files, unless the user has
     init: true,
     shmSize: 7,
     stopTimeoutS: 10,
+    noNewPrivileges: false,
+    seccompProfile: { name: 'builtin', rules: '' },
+    ipcMode: 'private',
+    cgroupnsMode: '',
   };
   const spec = processSpec(record, prepared, defaults);
   assert.deepEqual(spec.env, ['PATH=/mine', 'HOSTNAME=h', 'DB_PORT=1', 'A=1']);
@@ -215,6 +219,14 @@ test('security options', () => {
     ),
     [true, 'unconfined', 'mine', ['disable']],
   );
+  const strict = { noNewPrivileges: true, seccompProfile: { name: '/p.json', rules: '{}' } };
+  const ours = (host: Partial<HostConfig>) => {
+    const { noNewPrivileges, seccomp } = confinementOf(HostConfig.create(host), strict);
+    return [noNewPrivileges, seccomp];
+  };
+  assert.deepEqual(ours({}), [true, '{}']);
+  assert.deepEqual(ours({ privileged: true }), [true, '']);
+  assert.deepEqual(ours({ securityOpt: ['no-new-privileges=false', 'seccomp=unconfined'] }), [false, 'unconfined']);
   assert.deepEqual(of(['systempaths=unconfined']).maskedPaths, { values: [] });
   const usual = { maskedPaths: ['/proc/kcore'], readonlyPaths: ['/proc/sys'] };
   const shown = (host: Partial<HostConfig>) => {

@@ -45,7 +45,7 @@ export function processSpec(record: ContainerRecord, prepared: Prepared, default
     userNamespacePath: prepared.userNamespacePath,
     mounts: [...engineFiles(record, prepared), ...userMounts(record, prepared.volumePaths)],
     resources: { ...specResources(resources ?? ContainerResources.create()), oomScoreAdj: hostConfig.oomScoreAdj },
-    confinement: confinementOf(hostConfig),
+    confinement: confinementOf(hostConfig, defaults),
     rlimits: resources?.ulimits ?? [],
     sysctls: hostConfig.sysctls,
     pidMode: hostConfig.pidMode,

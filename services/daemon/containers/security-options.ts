@@ -1,16 +1,22 @@
 import type { HostConfig, StringList } from '../../../proto/gen/longshore/daemon/v1/config.ts';
 import type { ProbeResponse } from '../../../proto/gen/longshore/execdriver/v1/host.ts';
 import type { Confinement } from '../../../proto/gen/longshore/execdriver/v1/spec.ts';
+import type { ContainerDefaults } from '../daemon.ts';
 import { errors } from '../errors.ts';
 
-/** `--privileged`, `--cap-*` and `--security-opt` as the exec driver takes them. BAD_CONFIG. */
-export function confinementOf(host: HostConfig): Confinement {
+type Usual = Pick<ContainerDefaults, 'noNewPrivileges' | 'seccompProfile'>;
+
+const none: Usual = { noNewPrivileges: false, seccompProfile: { name: '', rules: '' } };
+
+/** `--privileged`, `--cap-*` and `--security-opt` as the exec driver takes them; `usual`: what is so without. BAD_CONFIG. */
+export function confinementOf(host: HostConfig, usual = none): Confinement {
   const confinement: Confinement = {
     privileged: host.privileged,
     capAdd: host.capAdd,
     capDrop: host.capDrop,
-    noNewPrivileges: false,
-    seccomp: '',
+    noNewPrivileges: usual.noNewPrivileges,
+    // Privileged containers have none but their own.
+    seccomp: host.privileged ? '' : usual.seccompProfile.rules,
     apparmor: '',
     selinux: [],
     maskedPaths: host.maskedPaths,

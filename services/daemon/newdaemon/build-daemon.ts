@@ -95,8 +95,14 @@ function factsOf(parts: Parts): EngineFacts {
       },
       logDriver: config.logDriver,
       logOptions: { ...config.logOptions },
-      init: false,
-      shmSize: 0,
+      init: config.init,
+      noNewPrivileges: config.noNewPrivileges,
+      seccompProfile: config.seccompProfile,
+      get shmSize() {
+        return config.defaultShmSize;
+      },
+      ipcMode: config.defaultIpcMode,
+      cgroupnsMode: config.defaultCgroupnsMode,
       stopTimeoutS: 10,
     },
     get liveRestore() {
