@@ -1,5 +1,9 @@
-/** Nanoseconds between 1970 and the start of the monotonic clock, taken once: both clocks then count with its resolution. */
-const origin = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+/**
+ * Nanoseconds between 1970 and the start of the monotonic clock, taken once: both clocks then count with its resolution. Good to
+ * a microsecond; taken from Date.now() it would be up to a millisecond behind, and what has just happened before its time.
+ */
+const origin =
+  BigInt(Math.round((performance.timeOrigin + performance.now()) * 1000)) * 1000n - process.hrtime.bigint();
 /** A clock that was set since differs from Date.now() by more than the two readings take. */
 const drift = 5_000_000n;
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { nowNs } from '../../../kit/clock.ts';
 import { isServiceError } from '../../../kit/errors.ts';
 import { EventFilter, type WatchEventsResponse } from '../../../proto/gen/longshore/daemon/v1/event.ts';
 import { openContainerRecords } from '../containers/records.ts';
@@ -17,8 +18,6 @@ import {
 import { exit } from '../testing/world.ts';
 import { type EngineEvent, openEventLog } from './event-log.ts';
 import { matches } from './filter.ts';
-
-const nowNs = () => BigInt(Date.now()) * 1_000_000n;
 
 async function watch(engine: TestEngine, request: Partial<typeof everything>): Promise<WatchEventsResponse[]> {
   const told: WatchEventsResponse[] = [];
