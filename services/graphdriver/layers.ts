@@ -1,3 +1,4 @@
+import { nowNs } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
 import type { Records } from '../../kit/records.ts';
@@ -171,7 +172,7 @@ export function createLayers(options: LayersOptions): Layers {
               isWritable: false,
               labels: wanted.labels,
               options: {},
-              createdAtNs: now(),
+              createdAtNs: nowNs(),
             };
             const layer = { ...record, holders: [] };
             return settle({ outcome: 'done', layer }, () => layerRecords.insert(record));
@@ -195,7 +196,7 @@ export function createLayers(options: LayersOptions): Layers {
           throw hostProblem(wanted.id, error, 'create');
         }
         const { id, parent: parentId, labels, options } = wanted;
-        const made = { diffId: '', size: 0, isRootOpaque: false, isWritable: true, createdAtNs: now() };
+        const made = { diffId: '', size: 0, isRootOpaque: false, isWritable: true, createdAtNs: nowNs() };
         try {
           return settle('done', () => layerRecords.insert({ id, parent: parentId, labels, options, ...made }));
         } catch (error) {
@@ -290,8 +291,4 @@ export function createLayers(options: LayersOptions): Layers {
     close: sweep.stop,
   };
   return layers;
-}
-
-function now(): bigint {
-  return BigInt(Date.now()) * 1_000_000n;
 }

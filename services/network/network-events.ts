@@ -41,7 +41,3 @@ export function openNetworkEvents(records: Records): Sequence<NetworkEvent> {
 export function bytesOf(value: unknown): Uint8Array {
   return value instanceof Uint8Array ? value : new Uint8Array();
 }
-
-export function nowNs(): bigint {
-  return BigInt(Date.now()) * 1_000_000n;
-}

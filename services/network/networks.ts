@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { nowNs } from '../../kit/clock.ts';
 import type { Records } from '../../kit/records.ts';
 import type { Attachment } from '../../proto/gen/longshore/network/v1/network.ts';
 import { SandboxMode } from '../../proto/gen/longshore/network/v1/sandbox.ts';
 import { formatAddress, formatCidr, networkOf } from './cidr.ts';
 import type { Attached } from './engine.ts';
 import { errors } from './errors.ts';
-import { nowNs } from './network-events.ts';
 import type { SandboxRecord } from './sandbox-records.ts';
 
 /** A network as it is recorded; what else there is to say of one follows from the bridge. */

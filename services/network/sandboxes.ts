@@ -1,3 +1,4 @@
+import { nowNs } from '../../kit/clock.ts';
 import type { Logger } from '../../kit/log.ts';
 import { idempotent } from '../../kit/outcomes.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
@@ -19,7 +20,7 @@ import { type Engine, markOf } from './engine.ts';
 import { errors } from './errors.ts';
 import type { PortMapping } from './firewall-rules.ts';
 import type { Ipam } from './ipam.ts';
-import { type NetworkEvent, nowNs } from './network-events.ts';
+import type { NetworkEvent } from './network-events.ts';
 import type { Networks } from './networks.ts';
 import type { PortTable } from './port-table.ts';
 import { planEndpoints } from './sandbox-plan.ts';

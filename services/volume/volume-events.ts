@@ -37,7 +37,3 @@ export function openVolumeEvents(records: Records): Sequence<VolumeEvent> {
     },
   });
 }
-
-export function nowNs(): bigint {
-  return BigInt(Date.now()) * 1_000_000n;
-}

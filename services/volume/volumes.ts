@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { nowNs } from '../../kit/clock.ts';
 import { requireSpace } from '../../kit/disk-space.ts';
 import type { Logger } from '../../kit/log.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
@@ -7,7 +8,7 @@ import type { Sequence } from '../../kit/watch.ts';
 import type { VolumeDriver } from './driver.ts';
 import { errors } from './errors.ts';
 import type { Filler } from './filler.ts';
-import { nowNs, type VolumeEvent } from './volume-events.ts';
+import type { VolumeEvent } from './volume-events.ts';
 import { checkVolumeName } from './volume-name.ts';
 import type { Holding, VolumeRecord, VolumeRecords } from './volume-records.ts';
 
