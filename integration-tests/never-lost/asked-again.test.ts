@@ -98,7 +98,10 @@ test('who changed what is told, once a change', async () => {
       .output()
       .slice(told)
       .split('\n')
-      .filter((line) => line.includes('audit=true'));
+      // Those of what came before are shown a moment later.
+      .filter(
+        (line) => line.includes('audit=true') && (line.includes('object=told ') || line.includes(`object=${id}`)),
+      );
   await until(() => lines().length >= 4, 5_000);
   const shown = lines().map((line) => / peer="pid \d+ uid 0 gid 0" verb=(\w+) object=(\w+) outcome=(\w+)/.exec(line));
   assert.deepEqual(
