@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createLogger, silentLogger } from '../kit/log.ts';
 import { dial } from '../kit/rpc/dial.ts';
 import { Outcome } from '../proto/gen/longshore/contract/v1/outcome.ts';
 import { ContainerServiceDefinition } from '../proto/gen/longshore/daemon/v1/container.ts';
 import { ImageServiceDefinition } from '../proto/gen/longshore/graph/v1/image.ts';
-import { container } from './testing/daemon.ts';
+import { container, id } from './testing/daemon.ts';
 import { errors, type Owners, startEngine } from './testing/engine.ts';
 import { ask, begin } from './testing/http.ts';
 
@@ -15,9 +18,18 @@ const owners: Owners = {
   containers: {
     getContainer: async () => ({ container: container() }),
     startContainer: async () => ({ outcome: Outcome.OUTCOME_DONE }),
+    openStream: async () => ({ containerId: id, openStdin: true, stdinOnce: true }),
     createContainer: async ({ id, name }) => ({ outcome: Outcome.OUTCOME_DONE, id, name, warnings: [] }),
     removeContainer: ({ container }) => {
       throw errors.containerNotFound({ container: container ?? '' });
+    },
+  },
+  streams: {
+    async *attach(requests, { signal }) {
+      await requests[Symbol.asyncIterator]().next();
+      yield { frame: { $case: 'ready' as const, value: { tty: false, running: true } } };
+      // A client that is gone is noticed when something is sent to it.
+      for (; !signal.aborted; await delay(1)) yield { frame: { $case: 'stdout' as const, value: Buffer.from('.') } };
     },
   },
   images: {
@@ -68,6 +80,20 @@ test('each change by REST is a line: who, what, to whom, and how it ended; a loo
     ],
   );
   assert.equal(lines[0]?.request, 'deploy-7');
+});
+
+test('a stream’s line names what it was opened for, and its peer though that has gone', async (t) => {
+  const { socket, lines } = await audited(t);
+  const attached = connect(socket);
+  attached.write(
+    'POST /v1.45/containers/web/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\nHost: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n',
+  );
+  await once(attached, 'data');
+  assert.equal(lines.length, 0);
+  attached.destroy();
+  const deadline = Date.now() + 5_000;
+  while (lines.length === 0 && Date.now() < deadline) await new Promise(setImmediate);
+  assert.deepEqual([lines[0]?.verb, lines[0]?.object, lines[0]?.peer], ['Attach', id, self]);
 });
 
 test('each change by gRPC is the same line', async (t) => {

@@ -39,11 +39,19 @@ export function createAudit(log: Logger): Audit {
     },
     async *middleware<Request, Response>(call: ClientMiddlewareCall<Request, Response>, options: CallOptions) {
       if (!isWrite(call.method.options)) return yield* call.next(call.request, options);
-      // Taken now: when a stream ends, another call may be the present one.
+      // Taken now: when a stream ends, another call may be the present one, and its client's socket gone.
       const cause = currentCall();
+      const peer = cause && peers.get(cause);
+      if (call.requestStream && peer) peerOf(peer);
+      let object = '';
       let outcome = 'CANCELLED';
+      const seen = (first: unknown) => {
+        object = namedIn(first) || namedIn(frameOf(first));
+      };
       try {
-        const response = yield* call.next(call.request, options);
+        const response = call.requestStream
+          ? yield* call.next(watched(call.request, seen), options)
+          : yield* call.next(call.request, options);
         outcome = 'OK';
         return response;
       } catch (error) {
@@ -51,8 +59,8 @@ export function createAudit(log: Logger): Audit {
         throw error;
       } finally {
         const verb = call.method.path.split('/').at(-1) ?? '';
-        const object = call.requestStream ? '' : namedIn(call.request);
-        audit.write(cause && peers.get(cause), { verb, object, outcome, requestId: cause?.requestId ?? '' });
+        if (!call.requestStream) object = namedIn(call.request);
+        audit.write(peer, { verb, object, outcome, requestId: cause?.requestId ?? '' });
       }
     },
     write(peer, { verb, object, outcome, requestId }) {
@@ -76,7 +84,32 @@ function isWrite(options: object): boolean {
 
 /** A client's text, shortened where it is absurd. */
 const longestObject = 256;
-const names = ['container', 'reference', 'name', 'id', 'containerId', 'source', 'image'];
+const names = ['container', 'reference', 'name', 'id', 'containerId', 'repository', 'source', 'image'];
+
+/** What a stream's first message opens it with, or begins with. */
+function frameOf(message: unknown): unknown {
+  const frame: unknown = typeof message === 'object' && message !== null ? Reflect.get(message, 'frame') : undefined;
+  return typeof frame === 'object' && frame !== null ? Reflect.get(frame, 'value') : undefined;
+}
+
+/** Not a generator: one that waits for its next message cannot be ended. */
+function watched<T>(messages: AsyncIterable<T>, seen: (first: T) => void): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const inner = messages[Symbol.asyncIterator]();
+      let isFirst = true;
+      return {
+        ...(inner.return && { return: () => inner.return?.() ?? Promise.resolve({ done: true, value: undefined }) }),
+        async next() {
+          const next = await inner.next();
+          if (isFirst && !next.done) seen(next.value);
+          isFirst = false;
+          return next;
+        },
+      };
+    },
+  };
+}
 
 /** The object of a request is its first member that names one. */
 function namedIn(request: unknown): string {

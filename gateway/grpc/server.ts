@@ -2,6 +2,7 @@ import { createServer, type Http2Server, type IncomingHttpHeaders, type ServerHt
 import { codeNames, isServiceError, messageOf } from '../../kit/errors.ts';
 import type { Desk } from '../engine-api/router.ts';
 import { errors } from '../errors.ts';
+import { peerOf } from '../peer.ts';
 import type { Owner } from '../peers.ts';
 import { refuseCall } from './answer.ts';
 import { healthQuestion } from './health.ts';
@@ -54,6 +55,8 @@ export function grpcServer(owners: Owners, { traffic, audit, log }: Desk): Http2
 
   function auditing(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): (status: string | undefined) => void {
     const peer = stream.session?.socket;
+    // Asked while it is there: a stream may outlive it.
+    if (peer) peerOf(peer);
     const object = objectOf(stream);
     const verb = headers[':path']?.split('/').at(-1) ?? '';
     const requestId = String(headers['request-id'] ?? '');
