@@ -99,7 +99,7 @@ function watched<T>(messages: AsyncIterable<T>, seen: (first: T) => void): Async
       const inner = messages[Symbol.asyncIterator]();
       let isFirst = true;
       return {
-        ...(inner.return && { return: () => inner.return?.() ?? Promise.resolve({ done: true, value: undefined }) }),
+        return: () => inner.return?.() ?? Promise.resolve({ done: true, value: undefined }),
         async next() {
           const next = await inner.next();
           if (isFirst && !next.done) seen(next.value);

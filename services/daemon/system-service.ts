@@ -6,6 +6,7 @@ import type {
   SystemServiceImplementation,
 } from '../../proto/gen/longshore/daemon/v1/system.ts';
 import type { Containers } from './containers/containers.ts';
+import { usualCgroupns } from './containers/host-defaults.ts';
 import { isAlive } from './containers/record.ts';
 import type { Engine } from './daemon.ts';
 import { realLogDrivers } from './logging/options.ts';
@@ -75,9 +76,7 @@ async function infoOf(engine: Engine, containers: Containers): Promise<GetInfoRe
       ...(host.selinux ? ['name=selinux'] : []),
       ...(facts.remapsUsers ? ['name=userns'] : []),
       // As in Docker: where containers get their own by default.
-      ...((facts.defaults.cgroupnsMode || (host.cgroupLayout === 'v2' ? 'private' : 'host')) === 'private'
-        ? ['name=cgroupns']
-        : []),
+      ...(usualCgroupns(false, facts) === 'private' ? ['name=cgroupns'] : []),
       ...(facts.defaults.noNewPrivileges ? ['name=no-new-privileges'] : []),
     ],
     kernelVersion: host.kernelVersion,

@@ -13,7 +13,7 @@ export function withDefaults(
     logConfig: logConfigOf(asked, defaults),
     ipcMode: asked.ipcMode || defaults.ipcMode,
     shmSize: asked.shmSize || defaults.shmSize,
-    cgroupnsMode: asked.cgroupnsMode || cgroupnsMode(asked, defaults, host),
+    cgroupnsMode: asked.cgroupnsMode || usualCgroupns(asked.privileged, { defaults, host }),
     securityOpt: [...asked.securityOpt, ...labels(asked)],
   };
 }
@@ -21,10 +21,13 @@ export function withDefaults(
 type Usual = Parameters<typeof logConfigOf>[1] &
   Pick<ContainerDefaults, 'runtime' | 'ipcMode' | 'shmSize' | 'cgroupnsMode'>;
 
-/** As in Docker the engine's wish is not for privileged containers, but on version 2. */
-function cgroupnsMode({ privileged }: HostConfig, usual: Usual, { cgroupLayout }: { cgroupLayout: string }): string {
-  if (cgroupLayout === 'v2') return usual.cgroupnsMode || 'private';
-  return (!privileged && usual.cgroupnsMode) || 'host';
+/** The cgroup namespace of a container that names none. As in Docker the engine's wish is not for privileged ones, but on version 2. */
+export function usualCgroupns(
+  privileged: boolean,
+  { defaults, host }: { defaults: Pick<ContainerDefaults, 'cgroupnsMode'>; host: { cgroupLayout: string } },
+): string {
+  if (host.cgroupLayout === 'v2') return defaults.cgroupnsMode || 'private';
+  return (!privileged && defaults.cgroupnsMode) || 'host';
 }
 
 /** Who is among the host's processes, or may do all that it may, is not kept apart by SELinux, unless it was said how. */

@@ -196,8 +196,9 @@ export function openExecs(parts: ExecParts): Execs {
 
 /** While its client hears that it is made. What speaks against it is told at the start. */
 function expectStart(parts: ExecParts, exec: Exec): void {
-  const { state, containerId, spec } = exec.record;
-  if (state !== 'created') return;
+  const { id, state, containerId, spec } = exec.record;
+  // Started already, or forgotten with its container.
+  if (state !== 'created' || parts.execs.get(id) !== exec) return;
   void expectCgroupJoin();
   parts.readyMonitors.prepare(exec, (form) => startAttachedMonitor(parts, form));
   try {
