@@ -9,7 +9,7 @@ suite('young garbage', () => {
     const { arrayBuffers: before } = process.memoryUsage();
     let most = 0;
     for (let sent = 0; sent < 64 * collectionInterval; sent += message) {
-      for (let copies = 0; copies < 5; copies += 1) Buffer.allocUnsafeSlow(message);
+      for (let copies = 0; copies < 4; copies += 1) Buffer.allocUnsafeSlow(message);
       passedOn(message);
       most = Math.max(most, process.memoryUsage().arrayBuffers - before);
       await undefined;

@@ -1,10 +1,10 @@
 import { collectGarbage } from './collect-garbage.ts';
 
 /**
- * Bytes between two collections. What is made of each on its way through gRPC is five times as much, and that has to stay well
+ * Bytes between two collections. What is made of each on its way through gRPC is four times as much, and that has to stay well
  * below the 8 MiB that a small heap may grow by. Shorter, and pieces that wait to be sent live through two and count as old.
  */
-export const collectionInterval = 640 * 1024;
+export const collectionInterval = 1024 * 1024;
 
 let passed = 0;
 

@@ -20,6 +20,7 @@ import { logService } from './log-level.ts';
 import { contextMiddleware, errorMiddleware, loggingMiddleware } from './middleware.ts';
 import type { Neighbours } from './neighbours.ts';
 import { reflectionServices } from './reflection.ts';
+import { withRopes } from './rope-writer.ts';
 import { placeSocket } from './socket.ts';
 import { createStopping } from './stopping.ts';
 
@@ -72,7 +73,7 @@ export function service<D extends TsProtoServiceDefinition>(
   return {
     name: definition.fullName,
     isServing: options.serving ?? false,
-    addTo: (server) => server.add(definition, implementation),
+    addTo: (server) => server.add(withRopes(definition), implementation),
   };
 }
 

@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  watch,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, suite, test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { until as eventually } from '../testing/host.ts';
 import { shiftLogFiles } from './files.ts';
 import type { LogStream } from './format.ts';
@@ -176,6 +188,46 @@ suite('reading logs', () => {
     assert.deepEqual(await readWhile(grow, { tail: 0, until: ended }), ['three\n', 'four\n']);
   });
 
+  test('a log of many blocks comes whole and in order, whatever lengths its lines have', async () => {
+    const line = (index: number) => `${index} ${'.'.repeat((index * 7919) % (index % 500 === 0 ? 30_000 : 400))}`;
+    const lines = Array.from({ length: 12_000 }, (_, index) => line(index));
+    const records = lines.map((text) => out(text));
+    writeFileSync(join(directory, 'container.log.1'), Buffer.concat(records.slice(0, 7000)));
+    write(...records.slice(7000));
+    const expected = lines.map((text) => `o:${text}\n`);
+    assert.deepEqual(await read(), expected);
+    assert.deepEqual(await read({ until: Promise.resolve() }), expected);
+    assert.deepEqual(await read({ tail: 9000 }), expected.slice(-9000));
+  });
+
+  test('what is written while a full block is worked on is seen without a further change', async () => {
+    const ended = Promise.withResolvers<void>();
+    // The reader's buffer is full, and the file at its end: what is read ahead is nothing.
+    const length = 64 * 1024;
+    write(out('x'.repeat(length - out('').length)));
+    const following = readLog(directory, { ...all, until: ended.promise }, never);
+    await following.next();
+    using watcher = watching(directory);
+    append(out('more'));
+    await watcher.changed;
+    const { value } = await following.next();
+    assert.deepEqual(
+      (value?.lines ?? []).map(({ line }: { line: Buffer }) => `${line}`),
+      ['more\n'],
+    );
+    ended.resolve();
+    assert.equal((await following.next()).done, true);
+  });
+
+  test('a reader that goes away leaves no file open', async () => {
+    write(...Array.from({ length: 20_000 }, (_, index) => out(`${index} ${'.'.repeat(100)}`)));
+    for (let round = 0; round < 20; round += 1) {
+      for await (const { lines } of readLog(directory, all, never)) if (lines.length > 0) break;
+    }
+    const open = readdirSync('/proc/self/fd').filter((fd) => targetOf(fd).startsWith(directory));
+    assert.deepEqual(open, []);
+  });
+
   test('following crosses rotations, and ends when the container has ended and all is read', async () => {
     write(out('0'));
     const ended = Promise.withResolvers<void>();
@@ -219,3 +271,16 @@ suite('reading logs', () => {
     await following;
   });
 });
+
+function watching(directory: string): Disposable & { changed: Promise<unknown> } {
+  const watcher = watch(directory);
+  return { changed: once(watcher, 'change').then(() => immediate()), [Symbol.dispose]: () => watcher.close() };
+}
+
+function targetOf(descriptor: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`);
+  } catch {
+    return '';
+  }
+}

@@ -33,10 +33,7 @@ export interface SourceQuery {
 }
 
 const readAsync = promisify(read);
-/**
- * What is packed of a block is less, so that the whole message still fits the power of two that the protobuf writer takes for it.
- * gRPC queues up to 16 messages; with larger ones those of a slow reader grow old before they are sent: see kit/young-garbage.ts.
- */
+/** gRPC queues up to 16 messages; with larger ones those of a slow reader grow old before they are sent: see kit/young-garbage.ts. */
 const blockSize = 64 * 1024;
 /** Read at once where there is more: each read is a way to another thread and back. */
 const readSize = 512 * 1024;
@@ -82,11 +79,18 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
     return next !== undefined;
   };
 
+  const readInto = async (file: LogFile, buffer: Buffer, held: number, at: number): Promise<number> => {
+    const left = isFollowing ? Number.POSITIVE_INFINITY : Math.max(file.size - at, 0);
+    return (await readAsync(file.descriptor, buffer, held, Math.min(buffer.length - held, left), at)).bytesRead;
+  };
+
   async function* blocks(): AsyncGenerator<Block | 'waiting'> {
-    let buffer = Buffer.allocUnsafeSlow(blockSize);
+    let buffer: Buffer = Buffer.allocUnsafeSlow(blockSize);
+    let spare: Buffer | undefined;
     let number = first.file;
     /** Where in the file the buffer's content begins, and how much there is. */
     let [offset, held] = [first.offset, 0];
+    await using ahead = createAhead();
     for (;;) {
       if (signal.aborted) return;
       // Asked for before looking, so that what happens meanwhile is not missed.
@@ -94,25 +98,33 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
       const hasEnded = changes?.hasEnded ?? true;
       const current = files[number];
       if (current !== undefined) {
-        const left = isFollowing ? Number.POSITIVE_INFINITY : Math.max(current.size - offset - held, 0);
-        const room = Math.min(buffer.length - held, left);
-        const { bytesRead } = await readAsync(current.descriptor, buffer, held, room, offset + held);
+        const early = ahead.take();
+        const bytesRead = await (early ?? readInto(current, buffer, held, offset + held));
         if (bytesRead > 0) {
           held += bytesRead;
+          const [full, filled] = [buffer, held];
+          const ends = blockEnds(full, filled);
+          const last = ends.at(-1) ?? 0;
+          held -= last;
+          if (filled === full.length) {
+            buffer = spare ?? Buffer.allocUnsafeSlow(readSize);
+            spare = full.length === readSize ? full : undefined;
+            full.copy(buffer, 0, last, filled);
+            ahead.begin(readInto(current, buffer, held, offset + filled));
+          }
           let done = 0;
-          for (let end = blockEnd(buffer, held, 0); end > 0; end = blockEnd(buffer, held, done)) {
-            const bytes = buffer.subarray(done, end);
+          for (const end of ends) {
+            const bytes = full.subarray(done, end);
             // Without an end it is no record: what follows up to the next end is none either.
             if (bytes.at(-1) === newline) yield { bytes, file: number, offset: offset + done };
             done = end;
           }
-          const whole = buffer;
-          if (held === buffer.length && buffer.length < readSize) buffer = Buffer.allocUnsafeSlow(readSize);
-          whole.copy(buffer, 0, done, held);
-          offset += done;
-          held -= done;
+          if (buffer === full) full.copyWithin(0, last, filled);
+          offset += last;
           continue;
         }
+        // That was before the changes now waited for.
+        if (early !== undefined) continue;
       }
       // A later file shows that this one is finished, and that was so before its end was seen only if it is read once more.
       if (hasNext(number)) {
@@ -140,10 +152,41 @@ export async function openSource(directory: string, query: SourceQuery, signal: 
   };
 }
 
-/** Where the next block ends: at the last end of a record that is in reach, or where so much has none; 0: not read yet. */
-function blockEnd(buffer: Buffer, held: number, from: number): number {
-  const reach = Math.min(held, from + blockSize);
-  const end = buffer.subarray(from, reach).lastIndexOf(newline) + 1;
-  if (end > 0) return from + end;
-  return reach - from === blockSize ? reach : 0;
+/** What is read while what lies before it is worked on. */
+interface Ahead extends AsyncDisposable {
+  begin(reading: Promise<number>): void;
+  take(): Promise<number> | undefined;
+}
+
+function createAhead(): Ahead {
+  let begun: Promise<number> | undefined;
+  return {
+    begin(reading) {
+      begun = reading;
+      // Whoever takes it hears of its failure.
+      reading.catch(() => {});
+    },
+    take() {
+      const taken = begun;
+      begun = undefined;
+      return taken;
+    },
+    // The file must not be closed under it: its number may be another's then.
+    async [Symbol.asyncDispose]() {
+      await begun?.catch(() => {});
+    },
+  };
+}
+
+/** Where blocks end: at the last end of a record that is in reach of each, or where so much has none. What is left is not read yet. */
+function blockEnds(buffer: Buffer, held: number): number[] {
+  const ends: number[] = [];
+  for (let from = 0; from < held; ) {
+    const reach = Math.min(held, from + blockSize);
+    const end = buffer.subarray(from, reach).lastIndexOf(newline) + 1;
+    if (end === 0 && reach - from < blockSize) break;
+    from = end > 0 ? from + end : reach;
+    ends.push(from);
+  }
+  return ends;
 }
