@@ -85,16 +85,20 @@ function recordsOf(database: DatabaseSync, path: string): Records {
   const log = path === ':memory:' ? undefined : openSyncedLog(`${path}-wal`);
   const reserve = path === ':memory:' ? undefined : reserveOf(path);
   reserve?.fill();
+  const begin = database.prepare('BEGIN IMMEDIATE');
+  const commit = database.prepare('COMMIT');
   let depth = 0;
 
   function attempt<T>(work: () => T): T {
     const point = `t${depth}`;
-    database.exec(depth === 0 ? 'BEGIN IMMEDIATE' : `SAVEPOINT ${point}`);
+    if (depth === 0) begin.run();
+    else database.exec(`SAVEPOINT ${point}`);
     depth += 1;
     try {
       const result = work();
       if (result instanceof Promise) throw new TypeError('a transaction must not await');
-      database.exec(depth === 1 ? 'COMMIT' : `RELEASE ${point}`);
+      if (depth === 1) commit.run();
+      else database.exec(`RELEASE ${point}`);
       if (depth === 1) log?.written();
       return result;
     } catch (error) {

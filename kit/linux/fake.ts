@@ -69,11 +69,14 @@ function createFakeNamespaces(calls: Calls, move: (path: string) => string): Net
 
 function createFakeNftables(calls: Calls): FakeNftables {
   let listed: readonly unknown[] = [];
+  let generation = 0;
   return {
     run(commands) {
       calls.record('nftables.run', commands);
+      generation += 1;
       return '';
     },
+    generation: () => generation,
     list(command) {
       calls.record('nftables.list', command);
       return [...listed];

@@ -99,14 +99,14 @@ function* envelopes(datagram: Buffer): Generator<Envelope> {
 const received = Buffer.allocUnsafe(65536);
 
 /**
- * A route socket of the network namespace that the thread is in now. The kernel carries a request out before send(2)
+ * A netlink socket of the network namespace that the thread is in now; of rtnetlink, unless another protocol is named. The kernel carries a request out before send(2)
  * returns, so an answer is always waiting: nothing here can block.
  */
-class RouteSocket {
+class NetlinkSocket {
   readonly #fd: number;
 
-  constructor() {
-    this.#fd = check(libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE), 'socket', 'netlink');
+  constructor(protocol = NETLINK_ROUTE) {
+    this.#fd = check(libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, protocol), 'socket', 'netlink');
     const on = Buffer.from([1, 0, 0, 0]);
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK]) libc.setsockopt(this.#fd, SOL_NETLINK, option, on, 4);
   }
@@ -135,7 +135,7 @@ function refusal(answer: Envelope, what: string): SystemError | undefined {
 }
 
 function sendBatch(requests: readonly Request[]): SystemError | undefined {
-  using socket = new RouteSocket();
+  using socket = new NetlinkSocket();
   const acknowledged = requests.map((request, index) =>
     message({ ...request, flags: request.flags | NLM_F_ACK }, index),
   );
@@ -164,8 +164,20 @@ export function send(requests: readonly Request[]): void {
   if (failure) throw failure;
 }
 
+/** The one message that answers a question to a protocol of netlink. */
+export function ask(protocol: number, request: Request): Message {
+  using socket = new NetlinkSocket(protocol);
+  socket.send(message(request, 0));
+  for (const answer of socket.receive()) {
+    const failure = answer.type === NLMSG_ERROR ? refusal(answer, request.what) : undefined;
+    if (failure) throw failure;
+    return answer;
+  }
+  throw new SystemError('recv', EAGAIN, request.what, 'the kernel did not answer');
+}
+
 function dumpOnce(request: Request): Message[] | undefined {
-  using socket = new RouteSocket();
+  using socket = new NetlinkSocket();
   socket.send(message({ ...request, flags: request.flags | NLM_F_DUMP }, 0));
   const found: Message[] = [];
   let interrupted = false;

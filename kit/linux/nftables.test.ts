@@ -26,6 +26,7 @@ function ownFilter() {
   const nft: Nftables = namespaces.run(path, () => createNftables());
   return {
     nft,
+    generation: () => namespaces.run(path, () => nft.generation()),
     [Symbol.dispose]() {
       nft[Symbol.dispose]();
       namespaces.remove(path);
@@ -45,6 +46,19 @@ suite('nftables', { skip: reasonToSkip() }, () => {
     const rule = listed.find((item) => typeof item === 'object' && item !== null && 'rule' in item);
     assert.match(JSON.stringify(rule), /"comment":"longshore:e:1"/);
     assert.match(own.nft.run('list tables'), /^table ip longshore-test\n$/);
+  });
+
+  test('the generation is another after each change, and after nothing else', () => {
+    using own = ownFilter();
+    const seen = [own.generation()];
+    for (const commands of [table, 'add chain ip longshore-test d', 'flush ruleset']) {
+      own.nft.run(commands);
+      seen.push(own.generation());
+    }
+    assert.equal(new Set(seen).size, seen.length);
+    own.nft.run('list ruleset');
+    assert.throws(() => own.nft.run('add nonsense'), NftError);
+    assert.equal(own.generation(), seen.at(-1));
   });
 
   test('a refused transaction changes nothing and tells what nft said', () => {

@@ -1,4 +1,5 @@
 import { ffi } from './ffi.ts';
+import { ask, attributes } from './netlink.ts';
 
 /** nft refused the commands, none of which took effect. The message is nft's own text, which points at the place. */
 export class NftError extends Error {
@@ -25,11 +26,21 @@ export interface Nftables {
   run(commands: string): string;
   /** Runs a listing (`list table ip x`) and returns nft's JSON (libnftables-json(5)): its `nftables` array. */
   list(command: string): unknown[];
+  /** Another number after every change of rules in the network namespace that the thread is in, whoever makes it. */
+  generation(): number;
   [Symbol.dispose](): void;
 }
 
 const NFT_CTX_OUTPUT_JSON = 1 << 4;
 const ptr = 'pointer';
+
+// linux/netfilter/nf_tables.h
+const NETLINK_NETFILTER = 12;
+const NFNL_SUBSYS_NFTABLES = 10 << 8;
+const NFT_MSG_GETGEN = 16;
+const NFTA_GEN_ID = 1;
+/** struct nfgenmsg: family, version, resource id. */
+const genericHeader = Buffer.alloc(4);
 
 function open() {
   try {
@@ -75,6 +86,14 @@ export function createNftables(): Nftables {
 
   return {
     run: (commands) => run(commands),
+    generation() {
+      const what = 'generation of the rules';
+      const type = NFNL_SUBSYS_NFTABLES | NFT_MSG_GETGEN;
+      const { body } = ask(NETLINK_NETFILTER, { what, type, flags: 0, body: genericHeader });
+      const id = attributes(body, genericHeader.length).get(NFTA_GEN_ID);
+      if (id === undefined) throw new Error(`the kernel does not tell the ${what}`);
+      return id.readUInt32BE();
+    },
     list(command) {
       const answer: unknown = JSON.parse(run(command, plain | NFT_CTX_OUTPUT_JSON) || '{}');
       const hasList = typeof answer === 'object' && answer !== null && 'nftables' in answer;

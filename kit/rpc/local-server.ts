@@ -49,11 +49,11 @@ export function createLocalServer(middleware: ServerMiddleware, maxMessage: numb
     signal?.throwIfAborted();
     const gone = new AbortController();
     const answers = createMessageQueue();
-    const questions = createMessageQueue();
+    const questions = call.requestStream ? createMessageQueue() : undefined;
     const context = contextOf(options, gone.signal);
 
     let request: unknown;
-    if (call.requestStream) {
+    if (call.requestStream && questions !== undefined) {
       request = decoded(questions, method.decodeRequest);
       pass(call.request, questions, (each) => sized(path, method.encodeRequest(each))).catch((error) =>
         answers.cut(error),
@@ -80,7 +80,7 @@ export function createLocalServer(middleware: ServerMiddleware, maxMessage: numb
 
     const leave = () => {
       if (!isHandled) gone.abort();
-      questions.cut(aborted());
+      questions?.cut(aborted());
     };
     const onAbort = () => {
       leave();

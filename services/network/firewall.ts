@@ -27,6 +27,8 @@ export function tableName(engineId: string): string {
 }
 
 export function createFirewall(kernel: Kernel): Firewall {
+  /** Of the rules when a table was last seen intact: nobody has changed any since. */
+  let seen: { table: string; generation: number } | undefined;
   const rebuild = (plan: FirewallPlan, ports: readonly PortMapping[]) => {
     try {
       kernel.nftables.run(tableRules(plan, ports));
@@ -47,8 +49,13 @@ export function createFirewall(kernel: Kernel): Firewall {
     publish: (plan, ports, all) => change(publishRules(plan.table, ports), () => rebuild(plan, all())),
     unpublish: (plan, ports, rest) => change(unpublishRules(plan.table, ports), () => rebuild(plan, rest())),
     isIntact(plan) {
+      const { table } = plan;
       try {
-        return kernel.nftables.run(`list chain ip ${plan.table} postrouting\n`).includes('masquerade');
+        const generation = kernel.nftables.generation();
+        if (seen?.table === table && seen.generation === generation) return true;
+        const isThere = kernel.nftables.run(`list chain ip ${table} postrouting\n`).includes('masquerade');
+        seen = isThere ? { table, generation } : undefined;
+        return isThere;
       } catch {
         return false;
       }

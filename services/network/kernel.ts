@@ -7,12 +7,14 @@ import { createRtnetlink, type Rtnetlink } from '../../kit/linux/rtnetlink.ts';
 import { createSysctls, type Sysctls } from '../../kit/linux/sysctls.ts';
 import { endUdpFlowsTo } from './conntrack.ts';
 
+export type PacketFilter = Pick<Nftables, 'run' | 'generation'>;
+
 /** All that this service asks of the kernel. */
 export interface Kernel {
   namespaces: NetworkNamespaces;
   rtnetlink: Rtnetlink;
   /** Opened when first needed: an engine with --iptables=false runs where there is none. */
-  nftables: Pick<Nftables, 'run'>;
+  nftables: PacketFilter;
   /** Those under `net` are of the namespace that the thread is in. */
   sysctls: Sysctls;
   /** Ends the UDP flows that lead to an address. */
@@ -41,13 +43,15 @@ export function createKernel(sysctlRoot?: string): Kernel {
   };
 }
 
-function openedLater(open: () => Nftables): Pick<Nftables, 'run'> {
+function openedLater(open: () => Nftables): PacketFilter {
   let opened: Nftables | undefined;
+  const filter = () => {
+    opened ??= open();
+    return opened;
+  };
   return {
-    run(commands) {
-      opened ??= open();
-      return opened.run(commands);
-    },
+    run: (commands) => filter().run(commands),
+    generation: () => filter().generation(),
   };
 }
 

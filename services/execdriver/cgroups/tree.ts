@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../../../kit/linux/system-error.ts';
 import type { Hierarchies } from './hierarchies.ts';
@@ -53,6 +53,8 @@ export async function removeCgroup(hierarchies: Hierarchies, cgroup: string): Pr
 
 /** Returns what kept it from being removed. */
 function tryRemove(directory: string): unknown {
+  // Mostly asked for twice, at the end of the processes and of the container.
+  if (!existsSync(directory)) return undefined;
   try {
     rmdirSync(directory);
     return undefined;

@@ -66,8 +66,8 @@ export function watchExits(parts: {
     });
     container.record = ended;
     rmSync(paths.exitFileOf(ended.id), { force: true });
-    // What shared the pid namespace of others has not ended with its init.
-    signalAll(hierarchies, ended.terms.cgroup, sigkill);
+    // With its init the kernel has ended all of a pid namespace, pid_namespaces(7), but not what lives in that of others.
+    if (ended.terms.sharesPids !== false) signalAll(hierarchies, ended.terms.cgroup, sigkill);
     log.debug({ container: ended.id.slice(0, 12), code: fact.code, oomKilled: fact.oomKilled }, 'exited');
     container.end(fact);
     parts.onEnded(container);

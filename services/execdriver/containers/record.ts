@@ -30,6 +30,8 @@ export interface Terms {
   cgroup: string;
   /** Where on the host others that join its IPC find /dev/shm; empty, or of an earlier version, absent: it is its own alone. */
   shm?: string;
+  /** Of the pids of its processes, others see some too; of an earlier version, absent: it is not known. */
+  sharesPids?: boolean;
   tty: boolean;
   additionalGroups: readonly string[];
   limitsMemory: boolean;

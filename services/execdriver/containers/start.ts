@@ -161,7 +161,7 @@ const unconfinedBy = { apparmor: '', privileged: false };
 
 async function translate(parts: StartParts, spec: ContainerSpec, terms: Terms): Promise<OciSpec> {
   const { containers, facts, defaultUlimits } = parts;
-  const usesInit = spec.init && (spec.pidMode === '' || spec.pidMode === 'private');
+  const usesInit = spec.init && !terms.sharesPids;
   const oci = await ociSpecOf(spec, {
     facts,
     cgroupPath: terms.cgroup,

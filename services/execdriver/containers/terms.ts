@@ -11,6 +11,7 @@ export function termsOf(id: string, spec: ContainerSpec, runtime: string, engine
     cgroup: posix.join('/', spec.cgroupParent.replaceAll('..', '') || engineParent, id),
     additionalGroups: spec.additionalGroups,
     shm,
+    sharesPids: !['', 'private'].includes(spec.pidMode),
     limitsMemory: (spec.resources?.memory ?? 0) > 0,
     tty: spec.tty,
     openStdin: spec.openStdin,
