@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { bootEngine, type Engine, until } from '../engine.ts';
+import { ask } from '../engine-api/ask.ts';
 import { importBusybox } from '../images.ts';
 import { nothing } from '../machine.ts';
 import { seeded, times } from '../seed.ts';
@@ -97,6 +98,18 @@ for (const role of roles) {
     await assertWritersIntact();
   });
 }
+
+test('what a service said last is shown before that it has ended', async () => {
+  const before = engine.output().length;
+  const gateway = engine.pidOf('gateway');
+  await ask(engine, 'POST', '/v1.41/volumes/create', JSON.stringify({ Name: 'last-words' }));
+  process.kill(gateway, 'SIGKILL');
+  const since = () => engine.output().slice(before);
+  await until(() => since().includes('gateway ended (killed by SIGKILL)'), 2_000);
+  const [said] = since().split('gateway ended');
+  assert.match(said ?? '', /verb=CreateVolume object=last-words/);
+  await until(async () => (await engine.docker('volume', 'rm', 'last-words')).code === 0, 5_000);
+});
 
 test('a service that is stopped for a while goes on where it was', async () => {
   const before = await pids();

@@ -42,7 +42,11 @@ export function processLauncher(config: Config, log: Logger): Launcher {
     return {
       pid: record.pid,
       adopted,
-      ended,
+      ended: ended.then((how) => {
+        // Before anybody says that it has ended.
+        logs.get(role)?.showAll();
+        return how;
+      }),
       lastWords: () => logs.get(role)?.lastWords(),
       async stop() {
         await end(record);

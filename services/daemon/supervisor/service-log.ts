@@ -14,6 +14,9 @@ const showAfterMs = 100;
 export interface ServiceLog {
   /** Opened for appending; the caller closes it when the service has it. */
   open(): number;
+  /** Shows now what it would show soon. */
+  showAll(): void;
+  /** The last line that was shown. */
   lastWords(): string | undefined;
   close(): void;
 }
@@ -48,10 +51,8 @@ export function serviceLog(execRoot: string, role: Role, show: (lines: Buffer) =
     open() {
       return openSync(path, 'a', 0o640);
     },
-    lastWords() {
-      follow();
-      return last;
-    },
+    showAll: follow,
+    lastWords: () => last,
     close() {
       watcher.close();
       clearTimeout(soon);
