@@ -3,10 +3,10 @@ import type { Bench } from './bench.ts';
 import type { Contestant } from './contestants/contestant.ts';
 
 /**
- * Between two runs: the first process to join a cgroup waits 10 ms for the kernel after a quiet while, and none does for a
+ * To be waited for between two runs: the first process to join a cgroup waits 10 ms for the kernel after a quiet while, and none does for a
  * while after it, so that one engine would profit from the run of another.
  */
-const quietMs = 100;
+export const quiet = ({ signal }: Bench): Promise<void> => pause(100, undefined, { signal });
 
 export interface RoundsPlan {
   /** What the person at the terminal reads. */
@@ -46,7 +46,7 @@ export async function rounds(
   for (; done < count + warmUps && (done <= warmUps || performance.now() < deadline); done++) {
     bench.say(done < warmUps ? `${plan.what}: warm-up` : `${plan.what}: ${done - warmUps + 1} of ${count}`);
     for (const contestant of left) {
-      await pause(quietMs, undefined, { signal: bench.signal });
+      await quiet(bench);
       try {
         const took = await once(contestant, done);
         if (done >= warmUps) samples[contestant.name] = [...(samples[contestant.name] ?? []), took];

@@ -4,7 +4,7 @@ import { timeCommand } from '../client/command.ts';
 import { create, removeAll, start } from '../client/container.ts';
 import type { Contestant } from '../contestants/contestant.ts';
 import { findProgram } from '../host/programs.ts';
-import { rounds } from '../rounds.ts';
+import { quiet, rounds } from '../rounds.ts';
 import { summarize } from '../statistics.ts';
 
 /** A command in a container that runs, from its creation to its exit code; beside what the bare runtime needs. */
@@ -19,7 +19,10 @@ export const exec: Path = {
       const { samples, notes } = await rounds(bench, bench.contestants, plan, async (contestant) => {
         const id = ids.get(contestant) ?? (await startSleeper(contestant));
         ids.set(contestant, id);
-        if (contestant.name === 'longshore') bare.push(...(await bareExec(contestant, id)));
+        if (contestant.name === 'longshore') {
+          bare.push(...(await bareExec(contestant, id)));
+          await quiet(bench);
+        }
         return await timeExec(contestant, id);
       });
       return [

@@ -34,7 +34,7 @@ import { probeHost } from './host/probe.ts';
 import { openForwarding } from './logs/forward/forwarding.ts';
 import { makePaths } from './paths.ts';
 import { processService } from './process-service.ts';
-import { removeTree } from './remove-tree.ts';
+import { removeTree } from './removal.ts';
 import { openSealedPrograms } from './runtime/sealed-programs.ts';
 import { type Estate, openSession, type Session } from './session.ts';
 import { readEngineFacts } from './spec/facts.ts';

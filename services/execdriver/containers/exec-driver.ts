@@ -5,7 +5,7 @@ import { isFrozen, setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { errors } from '../errors.ts';
 import type { Forwarding } from '../logs/forward/forwarding.ts';
-import { removeTree } from '../remove-tree.ts';
+import { removeTree } from '../removal.ts';
 import type { Container } from './container.ts';
 import type { ContainerRecord, ExitFact } from './record.ts';
 import { checkSignal, signalMarked } from './signal.ts';

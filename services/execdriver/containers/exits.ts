@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync, watch } from 'node:fs';
+import { readFileSync, statSync, watch } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { nowNs } from '../../../kit/clock.ts';
 import { hasCode } from '../../../kit/linux/system-error.ts';
@@ -8,6 +8,7 @@ import type { Sequence } from '../../../kit/watch.ts';
 import { oomKills, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import type { Paths } from '../paths.ts';
+import { removeFile } from '../removal.ts';
 import type { Container } from './container.ts';
 import type { ContainerEvent } from './events.ts';
 import { watchOom } from './oom-watch.ts';
@@ -65,7 +66,7 @@ export function watchExits(parts: {
       events.append({ kind: 'exited', record: ended, timeNs: fact.timeNs });
     });
     container.record = ended;
-    rmSync(paths.exitFileOf(ended.id), { force: true });
+    removeFile(paths.exitFileOf(ended.id));
     // With its init the kernel has ended all of a pid namespace, pid_namespaces(7), but not what lives in that of others.
     if (ended.terms.sharesPids !== false) signalAll(hierarchies, ended.terms.cgroup, sigkill);
     log.debug({ container: ended.id.slice(0, 12), code: fact.code, oomKilled: fact.oomKilled }, 'exited');

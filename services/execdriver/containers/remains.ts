@@ -1,10 +1,10 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Mounts } from '../../../kit/linux/mounts.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { childCgroups, removeCgroup } from '../cgroups/tree.ts';
 import type { Paths } from '../paths.ts';
-import { removeTree } from '../remove-tree.ts';
+import { removeFile, removeTree } from '../removal.ts';
 import type { Runtimes } from '../runtime/runtimes.ts';
 
 /** What of a container is left when its processes are gone: what the runtime keeps, cgroups, bundle, exit file. */
@@ -32,7 +32,7 @@ export function openRemains(parts: {
       // Those who joined it keep it by their own mount.
       mounts.unmount(paths.shmOf(id), { detach: true });
       removeTree(paths.bundleOf(id));
-      rmSync(paths.exitFileOf(id), { force: true });
+      removeFile(paths.exitFileOf(id));
     },
     unrecorded(isRecorded) {
       const bundles = readdirSync(paths.bundles);

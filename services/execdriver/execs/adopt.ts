@@ -4,7 +4,7 @@ import { processAlive, startTimeOf } from '../../../kit/linux/process.ts';
 import { parentOf } from '../containers/adopt.ts';
 import { processExit } from '../containers/process-exit.ts';
 import type { ProcessMark } from '../containers/record.ts';
-import { removeTree } from '../remove-tree.ts';
+import { removeTree } from '../removal.ts';
 import type { Exec } from './exec.ts';
 import type { ExecParts } from './execs.ts';
 import { forgetExec, saveExec } from './store.ts';

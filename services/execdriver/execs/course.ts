@@ -1,6 +1,6 @@
 import type { Logger } from '../../../kit/log.ts';
 import type { Paths } from '../paths.ts';
-import { removeTree } from '../remove-tree.ts';
+import { removeTree } from '../removal.ts';
 import type { Exec } from './exec.ts';
 import type { ExecRecord } from './record.ts';
 import { type ExecStore, saveExec } from './store.ts';

@@ -9,7 +9,7 @@ import type { Outcome } from '../containers/exec-driver.ts';
 import { checkSignal, signalMarked } from '../containers/signal.ts';
 import { errors } from '../errors.ts';
 import type { Paths } from '../paths.ts';
-import { removeTree } from '../remove-tree.ts';
+import { removeTree } from '../removal.ts';
 import { type MonitorProgram, tellTerminalSize } from '../runtime/conmon.ts';
 import type { Runtimes } from '../runtime/runtimes.ts';
 import { encodeSpec } from '../spec/container.ts';

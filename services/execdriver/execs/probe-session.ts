@@ -7,7 +7,7 @@ import { processesOf } from '../cgroups/tree.ts';
 import type { Container } from '../containers/container.ts';
 import { signalMarked } from '../containers/signal.ts';
 import type { Paths } from '../paths.ts';
-import { removeTree } from '../remove-tree.ts';
+import { removeTree } from '../removal.ts';
 import { processFileOf } from '../runtime/run-exec.ts';
 
 /** Of the times in proc_pid_stat(5), whatever the kernel's own: USER_HZ is 100 on all machines that we run on. */

@@ -7,7 +7,7 @@ import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import type { Container } from '../containers/container.ts';
 import { errors } from '../errors.ts';
 import type { Paths } from '../paths.ts';
-import { removeTree } from '../remove-tree.ts';
+import { removeTree } from '../removal.ts';
 import { type ExecOutput, processFileOf, runExec } from '../runtime/run-exec.ts';
 import type { Runtimes } from '../runtime/runtimes.ts';
 import { encodeSpec } from '../spec/container.ts';

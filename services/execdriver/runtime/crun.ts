@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { hasCode } from '../../../kit/linux/system-error.ts';
 import { errors } from '../errors.ts';
-import { removeTree } from '../remove-tree.ts';
+import { removeTree } from '../removal.ts';
 import type { OciSpec } from '../spec/oci.ts';
 import type { Runtime } from './runtime.ts';
 import type { SeccompPrograms } from './seccomp-programs.ts';
