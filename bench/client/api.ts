@@ -1,4 +1,6 @@
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { type Answer, parseAnswer } from './answer.ts';
 
 /** The Engine API on a unix socket, over connections that are kept open: what an SDK does. */
 export interface Api {
@@ -11,38 +13,68 @@ export interface Api {
 const version = '/v1.41';
 const patienceMs = 90_000;
 
+/** Not by node:http, which takes a millisecond or two for a request after a quiet while: this is not what is measured. */
 export function openApi(socketPath: string): Api {
-  const agent = new Agent({ keepAlive: true });
+  const open = new Set<Socket>();
+  const idle: Socket[] = [];
 
-  const send = (method: string, path: string, body?: object | Buffer) =>
-    new Promise<IncomingMessage>((resolve, reject) => {
-      const content = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
-      const type = Buffer.isBuffer(body) ? 'application/x-tar' : 'application/json';
-      const headers = content === undefined ? {} : { 'Content-Type': type, 'Content-Length': content.length };
-      const options = { socketPath, agent, method, path: version + path, headers, timeout: patienceMs };
-      const sent = request(options, (response) => {
-        if ((response.statusCode ?? 500) < 400) resolve(response);
-        else
-          wholeBody(response).then(
-            (text) => reject(new Error(`${method} ${path}: ${response.statusCode} ${text}`)),
-            reject,
-          );
-      });
-      sent.on('timeout', () => sent.destroy(new Error(`${method} ${path}: no answer within ${patienceMs} ms`)));
-      sent.on('error', reject);
-      sent.end(content);
+  const connected = (): Socket => {
+    const socket = connect(socketPath);
+    open.add(socket);
+    // An engine may end between two requests.
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      open.delete(socket);
+      if (idle.includes(socket)) idle.splice(idle.indexOf(socket), 1);
     });
+    return socket;
+  };
 
   return {
-    call: async (method, path, body) => wholeBody(await send(method, path, body)),
-    close: () => agent.destroy(),
+    async call(method, path, body) {
+      const content = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
+      const type = Buffer.isBuffer(body) ? 'application/x-tar' : 'application/json';
+      const fields = content === undefined ? '' : `Content-Type: ${type}\r\nContent-Length: ${content.length}\r\n`;
+      const length = content === undefined && method === 'POST' ? 'Content-Length: 0\r\n' : fields;
+      const head = Buffer.from(`${method} ${version}${path} HTTP/1.1\r\nHost: localhost\r\n${length}\r\n`);
+      const socket = idle.pop() ?? connected();
+      const what = `${method} ${path}`;
+      const answer = await exchange(socket, what, content === undefined ? head : Buffer.concat([head, content]));
+      if (answer.isKept) idle.push(socket);
+      else socket.destroy();
+      if (answer.status >= 400) throw new Error(`${what}: ${answer.status} ${answer.body}`);
+      return answer.body;
+    },
+    close() {
+      for (const socket of open) socket.destroy();
+    },
   };
 }
 
-async function wholeBody(response: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk);
-  return Buffer.concat(chunks);
+function exchange(socket: Socket, what: string, request: Buffer): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  let received: Buffer = Buffer.alloc(0);
+  const settle = (hasEnded: boolean) => {
+    const answer = parseAnswer(received, hasEnded);
+    if (answer !== undefined) resolve(answer);
+    else if (hasEnded) reject(new Error(`${what}: the connection ended before the answer`));
+  };
+  const onData = (chunk: Buffer) => {
+    received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
+    settle(false);
+  };
+  const onClose = () => settle(true);
+  const onError = (cause: Error) => reject(new Error(`${what}: ${cause.message}`, { cause }));
+  const patience = setTimeout(() => {
+    reject(new Error(`${what}: no answer within ${patienceMs} ms`));
+    socket.destroy();
+  }, patienceMs);
+  socket.on('data', onData).on('close', onClose).on('error', onError);
+  socket.write(request);
+  return promise.finally(() => {
+    clearTimeout(patience);
+    socket.off('data', onData).off('close', onClose).off('error', onError);
+  });
 }
 
 /** Resolves as soon as `_ping` is answered with 200. */
