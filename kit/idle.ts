@@ -4,6 +4,7 @@ import { collectGarbage } from './collect-garbage.ts';
 const idleAfterMs = 15_000;
 
 let timer: NodeJS.Timeout | undefined;
+const givers = new Set<() => void>();
 
 /**
  * Says that the process has worked. When it then has nothing to do for a while, it collects its garbage and gives the memory
@@ -15,7 +16,15 @@ export function worked(): void {
   else timer.refresh();
 }
 
-function rest(): void {
+/** `give` is called when the process comes to rest: it frees what is kept only to be quick. Returns what ends that. */
+export function atRest(give: () => void): () => void {
+  givers.add(give);
+  return () => givers.delete(give);
+}
+
+/** What is done then. */
+export function rest(): void {
+  for (const give of givers) give();
   collectGarbage('last-resort');
   // Loaded when it is first needed; not every service calls the kernel.
   import('./linux/memory.ts').then(({ trimHeap }) => trimHeap()).catch(() => {});

@@ -4,6 +4,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { openDiskReserve } from './disk-reserve.ts';
 import { diskFull, freeBytes, isDiskFull } from './disk-space.ts';
 import { defineErrors, messageOf } from './errors.ts';
+import { atRest } from './idle.ts';
 import { recordsTooNew } from './records-version.ts';
 import { openSyncedLog } from './synced-log.ts';
 
@@ -85,6 +86,8 @@ function recordsOf(database: DatabaseSync, path: string): Records {
   const log = path === ':memory:' ? undefined : openSyncedLog(`${path}-wal`);
   const reserve = path === ':memory:' ? undefined : reserveOf(path);
   reserve?.fill();
+  // Up to 2 MiB of pages for each file.
+  const leaveRest = atRest(() => database.exec('PRAGMA shrink_memory'));
   const begin = database.prepare('BEGIN IMMEDIATE');
   const commit = database.prepare('COMMIT');
   let depth = 0;
@@ -148,6 +151,7 @@ function recordsOf(database: DatabaseSync, path: string): Records {
     },
     synced: async () => log?.synced(),
     close() {
+      leaveRest();
       statements.clear();
       log?.close();
       // The last one to close it brings the whole log into the file, synced.

@@ -19,6 +19,7 @@ import { until as eventually } from '../testing/host.ts';
 import { shiftLogFiles } from './files.ts';
 import type { LogStream } from './format.ts';
 import { type LogQuery, readLog, readLogBytes } from './reader.ts';
+import { blockSize } from './source.ts';
 
 const both = new Set<LogStream>(['stdout', 'stderr']);
 const all: LogQuery = { streams: both, tail: undefined, sinceNs: 0n, untilNs: 0n, until: undefined, after: '' };
@@ -203,8 +204,7 @@ suite('reading logs', () => {
   test('what is written while a full block is worked on is seen without a further change', async () => {
     const ended = Promise.withResolvers<void>();
     // The reader's buffer is full, and the file at its end: what is read ahead is nothing.
-    const length = 64 * 1024;
-    write(out('x'.repeat(length - out('').length)));
+    write(out('x'.repeat(blockSize - out('').length)));
     const following = readLog(directory, { ...all, until: ended.promise }, never);
     await following.next();
     using watcher = watching(directory);

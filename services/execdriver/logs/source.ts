@@ -33,10 +33,13 @@ export interface SourceQuery {
 }
 
 const readAsync = promisify(read);
-/** gRPC queues up to 16 messages; with larger ones those of a slow reader grow old before they are sent: see kit/young-garbage.ts. */
-const blockSize = 64 * 1024;
+/**
+ * gRPC queues up to 16 messages; with larger ones those of a slow reader grow old before they are sent: see kit/young-garbage.ts. And
+ * all copies of one stay below the 128 KiB from which on malloc maps memory for each.
+ */
+export const blockSize = 80 * 1024;
 /** Read at once where there is more: each read is a way to another thread and back. */
-const readSize = 512 * 1024;
+const readSize = 6 * blockSize;
 
 export async function openSource(directory: string, query: SourceQuery, signal: AbortSignal): Promise<Source> {
   /** By number. Those that have been read are closed. */
