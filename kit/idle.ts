@@ -22,7 +22,7 @@ export function atRest(give: () => void): () => void {
   return () => givers.delete(give);
 }
 
-/** What is done then. */
+/** Gives back what is kept only to be quick, collects garbage, and returns free memory to the kernel. */
 export function rest(): void {
   for (const give of givers) give();
   collectGarbage('last-resort');
