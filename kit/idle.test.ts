@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { rest } from './idle.ts';
 import { openRecords } from './records.ts';
 
@@ -25,9 +24,7 @@ suite('a process at rest', () => {
           for (let count = 0; count < 4000; count += 1) records.prepare('INSERT INTO blob VALUES (?)').run(row);
         });
       const rested = async () => {
-        rest();
-        // The rest of it follows once what it needs is loaded.
-        await delay(100);
+        await rest();
         return anonymous();
       };
       await rested();

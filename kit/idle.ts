@@ -12,7 +12,7 @@ const givers = new Set<() => void>();
  * that nobody waits for. One for the whole process, as its memory is.
  */
 export function worked(): void {
-  if (timer === undefined) timer = setTimeout(rest, idleAfterMs).unref();
+  if (timer === undefined) timer = setTimeout(() => void rest(), idleAfterMs).unref();
   else timer.refresh();
 }
 
@@ -23,9 +23,10 @@ export function atRest(give: () => void): () => void {
 }
 
 /** Gives back what is kept only to be quick, collects garbage, and returns free memory to the kernel. */
-export function rest(): void {
+export async function rest(): Promise<void> {
   for (const give of givers) give();
   collectGarbage('last-resort');
-  // Loaded when it is first needed; not every service calls the kernel.
-  import('./linux/memory.ts').then(({ trimHeap }) => trimHeap()).catch(() => {});
+  // Loaded when it is first needed; not every service calls the kernel, nor can.
+  const memory = await import('./linux/memory.ts').catch(() => undefined);
+  memory?.trimHeap();
 }

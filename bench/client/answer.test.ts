@@ -15,10 +15,9 @@ suite('an answer', () => {
   });
 
   test('in chunks is whole with the last one', () => {
-    const text = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\na;x=1\r\n, and more!\r\n0\r\n\r\n';
-    const other = text.replace('a;x=1', 'b');
-    assert.deepEqual(parse(other), { status: 200, isKept: true, body: 'body, and more!' });
-    for (let length = 0; length < other.length; length += 1) assert.equal(parse(other.slice(0, length)), undefined);
+    const text = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nbody\r\nb\r\n, and more!\r\n0\r\n\r\n';
+    assert.deepEqual(parse(text), { status: 200, isKept: true, body: 'body, and more!' });
+    for (let length = 0; length < text.length; length += 1) assert.equal(parse(text.slice(0, length)), undefined);
   });
 
   test('without either goes on to the end of its connection', () => {

@@ -34,9 +34,9 @@ export function openApi(socketPath: string): Api {
     async call(method, path, body) {
       const content = body === undefined || Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body));
       const type = Buffer.isBuffer(body) ? 'application/x-tar' : 'application/json';
-      const fields = content === undefined ? '' : `Content-Type: ${type}\r\nContent-Length: ${content.length}\r\n`;
-      const length = content === undefined && method === 'POST' ? 'Content-Length: 0\r\n' : fields;
-      const head = Buffer.from(`${method} ${version}${path} HTTP/1.1\r\nHost: localhost\r\n${length}\r\n`);
+      const fields = [`Content-Length: ${content?.length ?? 0}`, ...(content ? [`Content-Type: ${type}`] : [])];
+      const lines = [`${method} ${version}${path} HTTP/1.1`, 'Host: localhost', ...fields, '', ''];
+      const head = Buffer.from(lines.join('\r\n'));
       const socket = idle.pop() ?? connected();
       const what = `${method} ${path}`;
       const answer = await exchange(socket, what, content === undefined ? head : Buffer.concat([head, content]));
