@@ -19,6 +19,12 @@ export function createFakeMounts(calls: Calls): Mounts {
     mounts = mounts.map((mount) => (mount.target === target ? { ...mount, propagation } : mount));
   }
 
+  function unmount(target: string): boolean {
+    const top = mounts.findLast((mount) => mount.target === target);
+    mounts = mounts.filter((mount) => mount !== top);
+    return top !== undefined;
+  }
+
   return {
     mount(source, target, type, flags = 0, data = '') {
       calls.record('mounts.mount', source, target, type, flags, data);
@@ -38,9 +44,11 @@ export function createFakeMounts(calls: Calls): Mounts {
     },
     unmount(target, options = {}) {
       calls.record('mounts.unmount', target, options);
-      const top = mounts.findLast((mount) => mount.target === target);
-      mounts = mounts.filter((mount) => mount !== top);
-      return top !== undefined;
+      return unmount(target);
+    },
+    detach(target) {
+      calls.record('mounts.detach', target);
+      return unmount(target) ? Promise.resolve() : undefined;
     },
     makePrivate(target) {
       calls.record('mounts.makePrivate', target);

@@ -105,6 +105,25 @@ suite('mounts', { skip }, () => {
     writeFileSync(join(source, 'below/file'), '');
   });
 
+  test('a detached overlay is gone at once, and lets go of the file system below it', async () => {
+    using place = playground();
+    const below = place.directory('below');
+    mounts.mount('tmpfs', below, 'tmpfs');
+    const [lower, upper, work, target] = ['lower', 'upper', 'work', 'target'].map((name) =>
+      place.directory(`below/${name}`),
+    ) as [string, string, string, string];
+    mounts.mountOverlay({ lower: [lower], upper, work, target });
+    writeFileSync(join(target, 'file'), 'content');
+    const ended = mounts.detach(target);
+    assert.notEqual(ended, undefined);
+    assert.deepEqual(mounts.list(target), []);
+    await ended;
+    assert.equal(readFileSync(join(upper, 'file'), 'utf8'), 'content');
+    assert.equal(mounts.unmount(below), true);
+    assert.equal(mounts.detach(target), undefined);
+    assert.equal(mounts.detach(below), undefined);
+  });
+
   test('a bind shows a file at another place', () => {
     using place = playground();
     const [source, target] = [join(place.path, 'a'), join(place.path, 'b')];

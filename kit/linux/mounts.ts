@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { close, closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { check, closeDescriptor, cpath, errno, libc, syscall } from './libc.ts';
 import { type Mount, parseMountinfo } from './mountinfo.ts';
 import { mountOverlay, type Overlay } from './overlay.ts';
-import { SystemError } from './system-error.ts';
+import { hasCode, SystemError } from './system-error.ts';
 
 /** Flags of mount(2). */
 export const MountFlag = {
@@ -44,6 +45,12 @@ export interface Mounts {
   bind(source: string, target: string, options?: BindOptions): void;
   /** Unmounts the topmost mount at target, never through a symlink. False when nothing is mounted there. */
   unmount(target: string, options?: UnmountOptions): boolean;
+  /**
+   * Like `unmount` with `detach`, where the end of the file system may take long: an overlay's writes out all that the file
+   * system below it has in memory, whoever it is from. Another thread does that; resolves when it is over. Undefined when
+   * nothing is mounted there.
+   */
+  detach(target: string): Promise<void> | undefined;
   /** Ends propagation for target and everything mounted below it. Target must be a mount point. */
   makePrivate(target: string): void;
   /** Mounts made below target from now on appear in all its peers and slaves. Target must be a mount point. */
@@ -134,6 +141,31 @@ function unmount(target: string, options: UnmountOptions = {}): boolean {
   throw new SystemError('umount', error, target);
 }
 
+const O_PATH = 0o10000000;
+const closed = promisify(close);
+/** One at a time, so that they take one thread: the first has written for those that come meanwhile. */
+let ending: Promise<void> = Promise.resolve();
+
+function detach(target: string): Promise<void> | undefined {
+  let held: number;
+  try {
+    held = openSync(target, O_PATH | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  let isDetached = false;
+  try {
+    isDetached = unmount(target, { detach: true });
+  } finally {
+    if (!isDetached) closeSync(held);
+  }
+  if (!isDetached) return undefined;
+  // The last one who holds the mount ends its file system, in close(2).
+  ending = ending.then(() => closed(held).catch(() => undefined));
+  return ending;
+}
+
 function setPropagation(target: string, flag: number): void {
   check(libc.mount('none', cpath(target, 'mount'), null, BigInt(flag | MountFlag.REC), null), 'mount', target);
 }
@@ -145,6 +177,7 @@ export function createMounts(): Mounts {
     mountOverlay,
     bind,
     unmount,
+    detach,
     makePrivate: (target) => setPropagation(target, MountFlag.PRIVATE),
     makeShared: (target) => setPropagation(target, MountFlag.SHARED),
     list: (under) => parseMountinfo(readFileSync('/proc/self/mountinfo', 'utf8'), under),

@@ -77,7 +77,7 @@ export function openBtrfs(directory: string, { btrfs, pool }: { btrfs: Btrfs; po
       home.takeAway(name);
     },
 
-    mount: (layer) => home.path(layer),
+    mount: async (layer) => home.path(layer),
     unmount() {},
     mounted: () => new Set(),
     isMountNeeded: () => false,

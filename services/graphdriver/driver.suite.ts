@@ -51,7 +51,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
       );
       await seal(driver, 'top', ['base'], [{ path: 'etc/b', content: 'top' }, { path: '.wh.gone' }]);
       await driver.create(layerId('box'), ids('top', 'base'), {});
-      const view = driver.mount(layerId('box'), chain(['top', 'base'], true));
+      const view = await driver.mount(layerId('box'), chain(['top', 'base'], true));
       assert.deepEqual(readdirSync(view), ['etc']);
       assert.equal(readFileSync(join(view, 'etc/a'), 'utf8'), 'base');
       assert.equal(readFileSync(join(view, 'etc/b'), 'utf8'), 'top');
@@ -66,7 +66,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
         'added new',
       ]);
 
-      const again = driver.mount(layerId('box'), chain(['top', 'base'], true));
+      const again = await driver.mount(layerId('box'), chain(['top', 'base'], true));
       assert.equal(again, view);
       assert.equal(readFileSync(join(again, 'etc/a'), 'utf8'), 'changed');
       driver.unmount(layerId('box'));
@@ -78,7 +78,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
       const views: string[] = [];
       for (const box of ['one', 'two']) {
         await driver.create(layerId(box), ids('base'), {});
-        views.push(driver.mount(layerId(box), chain(['base'], true)));
+        views.push(await driver.mount(layerId(box), chain(['base'], true)));
       }
       const [one = '', two = ''] = views;
       writeFileSync(join(one, 'file'), 'mine');
@@ -87,7 +87,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
 
     prove('makes a writable layer without a parent', async (driver) => {
       await driver.create(layerId('box'), [], {});
-      const view = driver.mount(layerId('box'), chain([], true));
+      const view = await driver.mount(layerId('box'), chain([], true));
       assert.deepEqual(readdirSync(view), []);
       writeFileSync(join(view, 'file'), 'x');
       assert.deepEqual(changes(driver, 'box', []), ['added file']);
@@ -95,7 +95,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
 
     prove('shows a sealed layer read-only', async (driver) => {
       await seal(driver, 'base', [], [{ path: 'file', content: 'base' }]);
-      const view = driver.mount(layerId('base'), chain([], false));
+      const view = await driver.mount(layerId('base'), chain([], false));
       assert.equal(readFileSync(join(view, 'file'), 'utf8'), 'base');
       assert.throws(() => writeFileSync(join(view, 'file'), 'changed'), { code: 'EROFS' });
     });
@@ -108,7 +108,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
         { path: 'dir/new' },
       ] satisfies Member[];
       await seal(driver, 'top', ['base'], top);
-      const view = driver.mount(layerId('top'), chain(['base'], false));
+      const view = await driver.mount(layerId('top'), chain(['base'], false));
       assert.deepEqual(readdirSync(join(view, 'dir')), ['new']);
     });
 
@@ -116,7 +116,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
       await seal(driver, 'base', [], [{ path: './', kind: 'directory', mode: 0o711, uid: 3, gid: 4 }]);
       await seal(driver, 'top', ['base'], [{ path: 'file' }]);
       await driver.create(layerId('box'), ids('top', 'base'), {});
-      const { mode, uid, gid } = statSync(driver.mount(layerId('box'), chain(['top', 'base'], true)));
+      const { mode, uid, gid } = statSync(await driver.mount(layerId('box'), chain(['top', 'base'], true)));
       assert.deepEqual([mode & 0o7777, uid, gid], [0o711, 3, 4]);
     });
 
@@ -128,14 +128,14 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
       } finally {
         process.umask(before);
       }
-      const view = driver.mount(layerId('box'), chain(['base'], true));
+      const view = await driver.mount(layerId('box'), chain(['base'], true));
       for (const path of ['.', 'taken', 'taken/for']) assert.equal(statSync(join(view, path)).mode & 0o7777, 0o755);
     });
 
     prove('a container may read its own mount after the view is gone', async (driver) => {
       await seal(driver, 'base', [], [{ path: 'file', content: 'base' }]);
       await driver.create(layerId('box'), ids('base'), {});
-      const view = driver.mount(layerId('box'), chain(['base'], true));
+      const view = await driver.mount(layerId('box'), chain(['base'], true));
       const before = process.cwd();
       process.chdir(view);
       try {
@@ -158,7 +158,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
     prove('a removed layer is out of the way at once, and deleted by the sweep', async (driver) => {
       await seal(driver, 'base', [], [{ path: 'dir/file', content: 'x' }]);
       await driver.create(layerId('box'), ids('base'), {});
-      const view = driver.mount(layerId('box'), chain(['base'], true));
+      const view = await driver.mount(layerId('box'), chain(['base'], true));
       mkdirSync(join(view, 'deep/er'), { recursive: true });
       driver.remove(layerId('box'));
       assert.deepEqual(driver.list(), new Set(ids('base')));
@@ -171,9 +171,9 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
 
     prove('creating a layer over what a crash left begins anew', async (driver) => {
       await driver.create(layerId('box'), [], {});
-      writeFileSync(join(driver.mount(layerId('box'), chain([], true)), 'left'), 'x');
+      writeFileSync(join(await driver.mount(layerId('box'), chain([], true)), 'left'), 'x');
       await driver.create(layerId('box'), [], {});
-      assert.deepEqual(readdirSync(driver.mount(layerId('box'), chain([], true))), []);
+      assert.deepEqual(readdirSync(await driver.mount(layerId('box'), chain([], true))), []);
     });
 
     prove('an unfinished layer is no layer, and a restart sweeps it', async (driver, reopen) => {
@@ -196,8 +196,8 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
     prove('knows after a restart what is mounted', async (driver, reopen) => {
       await seal(driver, 'base', [], [{ path: 'file' }]);
       await driver.create(layerId('box'), ids('base'), {});
-      driver.mount(layerId('box'), chain(['base'], true));
-      driver.mount(layerId('base'), chain([], false));
+      await driver.mount(layerId('box'), chain(['base'], true));
+      await driver.mount(layerId('base'), chain([], false));
       const expected = new Set<LayerId>();
       if (driver.isMountNeeded({ isWritable: true })) expected.add(layerId('box'));
       if (driver.isMountNeeded({ isWritable: false })) expected.add(layerId('base'));
@@ -213,7 +213,7 @@ export function testDriver(name: string, open: () => DriverUnderTest, skip: stri
         names.unshift(name);
       }
       await driver.create(layerId('box'), ids(...names), {});
-      const view = driver.mount(layerId('box'), chain(names, true));
+      const view = await driver.mount(layerId('box'), chain(names, true));
       assert.equal(readFileSync(join(view, 'depth'), 'utf8'), '124');
       assert.deepEqual(readdirSync(view).sort(), ['depth', 'file-0', 'file-124', 'file-31', 'file-62', 'file-93']);
     });

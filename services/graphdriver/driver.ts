@@ -42,8 +42,11 @@ export interface LayerDriver {
   discard(staging: Staging): void;
 
   /** Makes the view and gives its absolute path. */
-  mount(layer: LayerId, chain: Chain): string;
-  /** Ends the view; does nothing when there is none. Programs that work in it go on until they leave it. */
+  mount(layer: LayerId, chain: Chain): Promise<string>;
+  /**
+   * Ends the view; does nothing when there is none. Programs that work in it go on until they leave it, and what was changed
+   * may still be on its way to the disk.
+   */
   unmount(layer: LayerId): void;
   /** The layers whose view is a mount now, whoever made it. */
   mounted(): Set<LayerId>;

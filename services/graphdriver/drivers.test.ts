@@ -54,7 +54,7 @@ test('btrfs keeps a layer to its size', { skip: disk.problem }, async () => {
       await assert.rejects(driver.create(layerId('box'), [], { size }), { reason: 'BAD_OPTION' });
     }
     await driver.create(layerId('box'), [], { size: '4M' });
-    const file = join(driver.mount(layerId('box'), { ancestors: [], isWritable: true }), 'file');
+    const file = join(await driver.mount(layerId('box'), { ancestors: [], isWritable: true }), 'file');
     assert.throws(() => writeFileSync(file, Buffer.alloc(16 * 1024 * 1024), { flush: true }), { errno: -EDQUOT });
   } finally {
     await close();
@@ -65,7 +65,7 @@ test('btrfs deletes a layer in which a container made subvolumes', { skip: disk.
   const { driver, close } = onFreshDirectory(disk.directory, openBtrfsIn);
   try {
     await driver.create(layerId('box'), [], {});
-    const view = driver.mount(layerId('box'), { ancestors: [], isWritable: true });
+    const view = await driver.mount(layerId('box'), { ancestors: [], isWritable: true });
     createBtrfs().createSubvolume(view, 'inner');
     writeFileSync(join(view, 'inner/file'), 'x');
     driver.remove(layerId('box'));

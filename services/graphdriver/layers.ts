@@ -127,11 +127,11 @@ export function createLayers(options: LayersOptions): Layers {
     }
   }
 
-  function mountView(layer: LayerId, hostIds: boolean): string {
+  async function mountView(layer: LayerId, hostIds: boolean): Promise<string> {
     const { parent, isWritable, isRootOpaque } = need(layer);
     const ancestors = isRootOpaque ? [] : ancestorsOf(parent);
     try {
-      return driver.mount(layer, { ancestors, isWritable, hostIds });
+      return await driver.mount(layer, { ancestors, isWritable, hostIds });
     } catch (error) {
       throw hostProblem(layer, error, 'mount');
     }
@@ -207,13 +207,13 @@ export function createLayers(options: LayersOptions): Layers {
       }),
 
     mount: (layer, holder, hostIds, settle) =>
-      queue.run(layer, () => {
+      queue.run(layer, async () => {
         need(layer);
         const holders = layerRecords.holders(layer);
         const own = holders.find((record) => record.holder === holder);
         if (own !== undefined) return settle({ outcome: 'already', path: own.path });
         const [other] = holders;
-        const path = other === undefined ? mountView(layer, hostIds) : other.path;
+        const path = other === undefined ? await mountView(layer, hostIds) : other.path;
         const record: HolderRecord = { layer, holder, path, bootId };
         try {
           return settle({ outcome: 'done', path }, () => layerRecords.addHolder(record));

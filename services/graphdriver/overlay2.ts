@@ -53,9 +53,17 @@ export function openOverlay2(
     setRootAttributes(join(path, 'diff'), parent === undefined ? undefined : diff(parent));
   }
 
+  /** Views that have gone, of which the kernel may still write out what was changed. */
+  const ending = new Map<LayerId, Promise<void>>();
+
   function unmount(layer: LayerId): void {
     // More than one is there only if someone else mounted over ours.
-    while (mounts.unmount(merged(layer), { detach: true }));
+    for (let end = mounts.detach(merged(layer)); end !== undefined; end = mounts.detach(merged(layer))) {
+      const last = end.then(() => {
+        if (ending.get(layer) === last) ending.delete(layer);
+      });
+      ending.set(layer, last);
+    }
   }
 
   const driver: LayerDriver = {
@@ -103,7 +111,9 @@ export function openOverlay2(
       home.takeAway(name);
     },
 
-    mount(layer, { ancestors, isWritable, hostIds }) {
+    async mount(layer, { ancestors, isWritable, hostIds }) {
+      // Two overlays at once on one upper directory are undefined, Documentation/filesystems/overlayfs.rst.
+      await ending.get(layer);
       const maps = hostIds ? undefined : mapped;
       const seen = (path: string) => (maps === undefined ? path : join(maps.path, relative(directory, path)));
       const mountOverlay = (overlay: Overlay) =>

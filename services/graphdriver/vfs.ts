@@ -73,7 +73,7 @@ export function openVfs(directory: string, { mounts, pool }: { mounts: Mounts; p
       home.takeAway(name);
     },
 
-    mount(layer, { isWritable }) {
+    async mount(layer, { isWritable }) {
       if (isWritable) return home.path(layer);
       mkdirSync(view(layer), { recursive: true, mode: 0o755 });
       mounts.bind(home.path(layer), view(layer), { readOnly: true });
