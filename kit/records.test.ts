@@ -75,12 +75,12 @@ test('records of a newer version are refused, naming both schemas', () => {
   );
 });
 
-test('exclusive records keep other processes out', () => {
+test('open records keep other processes out', () => {
   using at = folder();
-  using _records = openRecords(at.path, { migrations: [first], exclusive: true });
+  using _records = openRecords(at.path, { migrations: [first] });
   const script = `
     import { openRecords } from ${JSON.stringify(join(import.meta.dirname, 'records.ts'))};
-    try { openRecords(${JSON.stringify(at.path)}, { migrations: [''], exclusive: true }); } catch (e) { console.log(e.reason); }`;
+    try { openRecords(${JSON.stringify(at.path)}, { migrations: [''] }); } catch (e) { console.log(e.reason); }`;
   const other = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
   assert.equal(other.stdout.trim(), 'RECORDS_IN_USE', other.stderr);
 });
@@ -155,7 +155,7 @@ test('records of a newer version are known by a log that a crash has left, and n
   using at = folder();
   const program = `
     const { openRecords } = await import(${JSON.stringify(import.meta.resolve('./records.ts'))});
-    const records = openRecords(${JSON.stringify(at.path)}, { migrations: [${JSON.stringify(first)}], exclusive: true });
+    const records = openRecords(${JSON.stringify(at.path)}, { migrations: [${JSON.stringify(first)}] });
     records.prepare('PRAGMA user_version = 9').run();
     process.kill(process.pid, 'SIGKILL');`;
   assert.equal(spawnSync(process.execPath, ['--input-type=module', '-e', program]).signal, 'SIGKILL');

@@ -20,8 +20,9 @@ const errors = defineErrors('kit', {
 });
 
 /**
- * A service's durable records: one SQLite file. A commit survives the death of any process at once, and a power cut as soon
- * as `synced` resolves. In between lies the disk: nobody else is held up by it, and commits that come together share it.
+ * A service's durable records: one SQLite file, out of which everybody else is kept while it is open. A commit survives the
+ * death of any process at once, and a power cut as soon as `synced` resolves. In between lies the disk: nobody else is held up
+ * by it, and commits that come together share it.
  */
 export interface Records extends Disposable {
   readonly path: string;
@@ -43,15 +44,13 @@ export interface Records extends Disposable {
 export interface RecordsOptions {
   /** Statements that lead from schema n to n + 1, by n. Never edited once released. */
   migrations: readonly string[];
-  /** Keep all other processes out for as long as these records are open. */
-  exclusive?: boolean;
 }
 
 /** Opens or makes the records at `path` (`:memory:` for tests) and brings them to the newest schema, after a backup. */
 export function openRecords(path: string, options: RecordsOptions): Records {
   if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  // SQLite maps the index of its log into memory, where a full disk is no error but SIGBUS.
-  if (freeBytes(dirname(path)) < logNeeds) reserveOf(path).giveUp();
+  // Opening may write: what a log holds that a crash has left, and a newer schema.
+  if (freeBytes(dirname(path)) < openingNeeds) reserveOf(path).giveUp();
   try {
     return open(path, options);
   } catch (error) {
@@ -59,18 +58,17 @@ export function openRecords(path: string, options: RecordsOptions): Records {
   }
 }
 
-const logNeeds = 512 * 1024;
+const openingNeeds = 512 * 1024;
 
 function open(path: string, options: RecordsOptions): Records {
-  const database = new DatabaseSync(path, {
-    timeout: options.exclusive === true ? 0 : 2000,
-  });
+  const database = new DatabaseSync(path);
   try {
-    if (options.exclusive === true) database.exec('PRAGMA locking_mode = EXCLUSIVE');
+    // Also saves three file locks a commit, and the index of the log is memory of ours, not a file.
+    database.exec('PRAGMA locking_mode = EXCLUSIVE');
     // NORMAL: a commit is a write to the log, which `synced` brings to the disk; checkpoints sync by themselves, in order.
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON');
-    // An exclusive lock is taken by the first write only; this one makes it now.
-    if (options.exclusive === true) database.exec('BEGIN EXCLUSIVE; COMMIT');
+    // The lock is taken by the first write only; this one makes it now.
+    database.exec('BEGIN EXCLUSIVE; COMMIT');
     migrate(database, path, options.migrations);
   } catch (error) {
     database.close();

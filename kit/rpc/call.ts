@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomUUIDv7 } from 'node:crypto';
 
 /** The call that the present code works for. What it names is carried on to every peer that is called. */
 export interface Call {
@@ -55,9 +55,9 @@ export function completed(call: Partial<Call>): Call {
   };
 }
 
-/** 32 hex digits. */
+/** 32 hex digits, in the order of their making (RFC 9562, version 7): outcomes kept by them go where the last ones went. */
 export function newRequestId(): string {
-  return randomUUID().replaceAll('-', '');
+  return randomUUIDv7().replaceAll('-', '');
 }
 
 /** Long enough for a few levels of sub-steps, short enough for metadata and an index. */

@@ -177,7 +177,7 @@ test('a damaged tag store is reported, and the image graph is open by then', asy
 
 test('two services cannot have one data root', async (t) => {
   const graph = await startGraph(t);
-  assert.throws(() => openRecords(join(graph.dataRoot, 'graph', 'images.db'), { migrations, exclusive: true }), {
+  assert.throws(() => openRecords(join(graph.dataRoot, 'graph', 'images.db'), { migrations }), {
     reason: 'RECORDS_IN_USE',
   });
 });

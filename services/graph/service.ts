@@ -19,7 +19,7 @@ import { migrations } from './records/schema.ts';
 /** Images: content, configs, tags and who uses them. Opens by the last Init, if there was one. */
 export async function start(config: ServiceConfig): Promise<Running> {
   const { dataRoot, log, tls } = config;
-  const records = openRecords(join(dataRoot, 'graph', 'images.db'), { migrations, exclusive: true });
+  const records = openRecords(join(dataRoot, 'graph', 'images.db'), { migrations });
   try {
     const content = await openContentStore(dataRoot);
     const ground = { records, content, leases: createLeases(), events: openEvents(records), log };

@@ -21,7 +21,7 @@ export interface Surroundings {
 export async function start(config: ServiceConfig, surroundings: Surroundings = {}): Promise<Running> {
   const { dataRoot, log } = config;
   const bootId = surroundings.bootId ?? hostBootId();
-  const records = openRecords(join(dataRoot, 'graphdriver', 'layers.db'), { migrations, exclusive: true });
+  const records = openRecords(join(dataRoot, 'graphdriver', 'layers.db'), { migrations });
   const pool = createWorkerPool({ threads: 2 });
   const readers = createWorkerPool({ threads: 4 });
   const control = openControl(records, { bootId });

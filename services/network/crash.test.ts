@@ -74,8 +74,9 @@ suite('a network service that dies', { skip: needsRoot }, () => {
     await using host = await initialisedHost();
     const { sandbox } = await host.web(1, [{ hostPort: 8080 }]);
     await host.kill();
-    using records = new DatabaseSync(join(host.files, '..', 'records.db'));
+    const records = new DatabaseSync(host.records);
     records.exec('DELETE FROM address; DELETE FROM sandbox');
+    records.close();
     await host.start();
     assert.deepEqual(host.remains().namespaces, []);
     assert.deepEqual(readdirSync(host.files), []);

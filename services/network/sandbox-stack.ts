@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { rootOf } from '../../kit/id-maps.ts';
 import { pinNetworkNamespace } from '../../kit/linux/user-namespaces.ts';
 import { addressBytes, parseAddress } from './cidr.ts';
@@ -44,7 +44,7 @@ export interface StackContext {
 
 export function createSandboxStack(context: StackContext): SandboxStack {
   const { kernel, firewall, bootId } = context;
-  const filesDirectory = (id: string) => join(context.filesDirectory, id);
+  const filesDirectory = ({ hostsPath }: SandboxFiles) => dirname(hostsPath);
 
   function connect({ sandbox }: SandboxRecord, engine: Engine): void {
     for (const [index, endpoint] of sandbox.endpoints.entries()) {
@@ -93,31 +93,31 @@ export function createSandboxStack(context: StackContext): SandboxStack {
 
   return {
     namespacePath: (id) => join(context.netnsDirectory, id),
-    filePaths: (id) => filesOf(filesDirectory(id)),
+    filePaths: (id) => filesOf(join(context.filesDirectory, id)),
     async prepare({ spec, sandbox }, engine) {
       if (engine.policy.idMaps === undefined || spec.hostIds || sandbox.namespacePath === '') return;
       await pinNetworkNamespace(sandbox.namespacePath, context.userNamespacePath);
     },
     build(record, engine, others) {
-      const { id, spec, sandbox } = record;
+      const { spec, sandbox } = record;
       if (sandbox.namespacePath !== '') {
         kernel.namespaces.create(sandbox.namespacePath);
         prepareNamespace(kernel, sandbox.namespacePath);
       }
       connect(record, engine);
       const owner = rootOf(spec.hostIds ? undefined : engine.policy.idMaps);
-      writeFiles(filesDirectory(id), contentOf(spec, sandbox, engine, context.resolvConf), owner);
+      writeFiles(filesDirectory(sandbox), contentOf(spec, sandbox, engine, context.resolvConf), owner);
       publish(record, engine, others);
     },
-    rewriteHosts: ({ id, spec, sandbox }, engine) =>
-      rewriteHosts(filesDirectory(id), hostsContentOf(spec, sandbox, engine)),
+    rewriteHosts: ({ spec, sandbox }, engine) =>
+      rewriteHosts(filesDirectory(sandbox), hostsContentOf(spec, sandbox, engine)),
     remove(record, engine, others) {
       const { id, sandbox } = record;
       const problems = collect([
         () => withdraw(record, engine, others),
         () => endFlows(record),
         () => sandbox.namespacePath !== '' && kernel.namespaces.remove(sandbox.namespacePath),
-        () => removeFiles(filesDirectory(id)),
+        () => removeFiles(filesDirectory(sandbox)),
       ]);
       if (problems.length === 1) throw problems[0];
       if (problems.length > 1) throw new AggregateError(problems, `sandbox ${id} is not wholly taken down`);

@@ -41,7 +41,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const bootId = surroundings.bootId ?? hostBootId();
   const netnsDirectory = join(config.execRoot, 'netns');
   const userNamespacePath = join(config.execRoot, 'userns');
-  const filesDirectory = join(config.dataRoot, 'network', 'sandboxes');
+  const filesDirectory = join(config.execRoot, 'sandboxes');
   for (const directory of [netnsDirectory, filesDirectory]) mkdirSync(directory, { recursive: true, mode: 0o711 });
 
   const records = openRecords(join(config.dataRoot, 'network', 'records.db'), { migrations });

@@ -23,5 +23,5 @@ export const migrations = [
 
 /** Opens `<data-root>/daemon/containers.db`. A newer schema is refused: RECORDS_TOO_NEW. */
 export function openContainerRecords(path: string): Records {
-  return openRecords(path, { migrations, exclusive: path !== ':memory:' });
+  return openRecords(path, { migrations });
 }

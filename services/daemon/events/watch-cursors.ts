@@ -8,6 +8,9 @@ export interface WatchCursors {
   forget(owner: string): void;
 }
 
+/** A replaced row would be a new one for the index by owner, too: one page more of each commit. */
+const upsert = 'INSERT INTO watch VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET cursor = excluded.cursor';
+
 export function watchCursors(records: Records): WatchCursors {
   return {
     get(owner) {
@@ -15,7 +18,7 @@ export function watchCursors(records: Records): WatchCursors {
       return row === undefined ? undefined : Number(row['cursor']);
     },
     save(owner, cursor) {
-      records.prepare('INSERT OR REPLACE INTO watch VALUES (?, ?)').run(owner, cursor);
+      records.prepare(upsert).run(owner, cursor);
     },
     forget(owner) {
       records.prepare('DELETE FROM watch WHERE owner = ?').run(owner);

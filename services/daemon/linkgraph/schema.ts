@@ -19,5 +19,5 @@ export const migrations = [
 ];
 
 export function openLinkRecords(path: string): Records {
-  return openRecords(path, { migrations, exclusive: path !== ':memory:' });
+  return openRecords(path, { migrations });
 }

@@ -38,7 +38,7 @@ export const lockRoots = (config: Config): Step<Roots> => ({
       step.defer(() => lock.release());
     }
     for (const [file, known] of Object.entries(recordFiles)) refuseNewer(join(config.dataRoot, file), known);
-    const records = openRecords(join(config.dataRoot, 'daemon', 'engine.db'), { migrations, exclusive: true });
+    const records = openRecords(join(config.dataRoot, 'daemon', 'engine.db'), { migrations });
     step.defer(() => records.close());
     const fence = claimEpoch(records);
     // The owners keep it too: an epoch that a power cut took back would lock us out.

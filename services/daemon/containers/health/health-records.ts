@@ -15,6 +15,9 @@ export interface HealthRecords {
   remove(id: string): void;
 }
 
+const upsert = `INSERT INTO health VALUES (?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, health = excluded.health`;
+
 export function healthRecords(records: Records): HealthRecords {
   return {
     load: () =>
@@ -30,7 +33,7 @@ export function healthRecords(records: Records): HealthRecords {
         })),
     save({ id, generation, health }) {
       const text = JSON.stringify(health, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
-      records.prepare('INSERT OR REPLACE INTO health VALUES (?, ?, ?)').run(id, generation, text);
+      records.prepare(upsert).run(id, generation, text);
     },
     remove(id) {
       records.prepare('DELETE FROM health WHERE id = ?').run(id);
