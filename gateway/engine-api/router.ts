@@ -52,7 +52,9 @@ async function answer(
   upgrade: Upgrade | undefined,
 ): Promise<void> {
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  response.on('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
   response.setHeader('Api-Version', newestVersion);
   response.setHeader('Ostype', 'linux');
   response.setHeader('Server', 'Longshore (linux)');

@@ -110,12 +110,13 @@ export async function openSession(estate: Estate, policy: Policy, isReopened: bo
       // They are no part of it, and nothing waits for them.
       void estate.readyMonitors.drop(id);
       await remains.clear({ id, ...container.record.terms });
+      container.isCleared = true;
     });
     work.catch((error: unknown) =>
       log.warn({ err: error, container: id }, 'cannot clear what an ended container has left'),
     );
   };
-  const exits = watchExits({ ...estate, hierarchies, onEnded: clearEnded });
+  const exits = watchExits({ ...estate, hierarchies, remains, onEnded: clearEnded });
   const close = () => {
     exits.close();
     monitorCgroup.close();

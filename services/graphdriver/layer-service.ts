@@ -65,7 +65,7 @@ export function layerService({ layers, records, dataRoot }: Given): LayerService
       };
       // It is for a container, which mostly starts at once.
       void expectCgroupJoin();
-      return idempotent(mutation(records, CreateLayerRequest, request, CreateLayerResponse), (commit) =>
+      return idempotent(mutation(records, CreateLayerRequest, request, CreateLayerResponse, 'kill'), (commit) =>
         layers().create(wanted, (outcome, record) => commit({ outcome: outcomes[outcome] }, record)),
       );
     },

@@ -6,6 +6,7 @@ import { type Archive, applyLayer } from './apply-layer.ts';
 import { createBackgroundSweep } from './background-sweep.ts';
 import type { LayerDriver, LayerId, LayerOptions } from './driver.ts';
 import { errors } from './errors.ts';
+import { createFreshLayers } from './fresh-layers.ts';
 import { hostProblem } from './host-problem.ts';
 import type { HolderRecord, LayerRecord, LayerRecords } from './layer-records.ts';
 import { createLayerUses } from './layer-uses.ts';
@@ -81,6 +82,7 @@ export function createLayers(options: LayersOptions): Layers {
   const sweep = createBackgroundSweep(driver, log);
   sweep.soon();
   const uses = createLayerUses();
+  const fresh = createFreshLayers(records);
 
   function need(layer: LayerId): LayerRecord {
     const record = layerRecords.find(layer);
@@ -198,7 +200,9 @@ export function createLayers(options: LayersOptions): Layers {
         const { id, parent: parentId, labels, options } = wanted;
         const made = { diffId: '', size: 0, isRootOpaque: false, isWritable: true, createdAtNs: nowNs() };
         try {
-          return settle('done', () => layerRecords.insert({ id, parent: parentId, labels, options, ...made }));
+          const reply = settle('done', () => layerRecords.insert({ id, parent: parentId, labels, options, ...made }));
+          fresh.made(id);
+          return reply;
         } catch (error) {
           driver.remove(id);
           sweep.soon();
@@ -213,6 +217,7 @@ export function createLayers(options: LayersOptions): Layers {
         const own = holders.find((record) => record.holder === holder);
         if (own !== undefined) return settle({ outcome: 'already', path: own.path });
         const [other] = holders;
+        await fresh.lasting(layer);
         const path = other === undefined ? await mountView(layer, hostIds) : other.path;
         const record: HolderRecord = { layer, holder, path, bootId };
         try {

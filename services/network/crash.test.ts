@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { suite, test } from 'node:test';
 import { SandboxMode } from '../../proto/gen/longshore/network/v1/sandbox.ts';

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ContainerProcess } from '../../../proto/gen/longshore/execdriver/v1/process.ts';
 import { call, create, newId, recordOf, run, startEngine, type TestEngine, until } from '../testing/engine.ts';
+import { busybox } from '../testing/images.ts';
 import { exit, type World } from '../testing/world.ts';
 import { lifecycleOf } from './containers.ts';
 import { type ContainerRecord, type Status, statuses } from './record.ts';
@@ -134,6 +135,20 @@ test('what a crash has left without a record is swept: process, sandbox, layer, 
     [0, 0, 0, 0],
   );
   assert.deepEqual([world.volumes.get('data')?.holders.size, world.volumes.get('data')?.mounted.size], [0, 0]);
+});
+
+test('a layer that a power cut has taken before its first use is made again; one that was used is not', async (t) => {
+  const engine = await startEngine(t);
+  const fresh = await create(engine);
+  const used = await run(engine);
+  const next = await engine.crash((world) => {
+    world.layers.clear();
+    exit(world, used, 0);
+  });
+  assert.deepEqual([...next.world.layers.keys()], [fresh]);
+  assert.equal(next.world.imageHolders.get(fresh), busybox.id);
+  await call(next, 'startContainer', { container: fresh });
+  assert.equal(recordOf(next, fresh)?.status, 'running');
 });
 
 test('a container made with --rm that ended while no engine ran is removed', async (t) => {

@@ -84,13 +84,15 @@ async function sweepVolumes(lifecycle: Lifecycle): Promise<number> {
   return unfinished.size + released.length;
 }
 
-/** Writable layers without a record; mounts whose holder does not run. */
+/** Writable layers without a record; mounts whose holder does not run. What a power cut has taken is made again. */
 async function sweepLayers(lifecycle: Lifecycle): Promise<number> {
   const { layers } = lifecycle.engine.clients.graphdriver;
   const work: Promise<unknown>[] = [];
+  const found = new Set<string>();
   for await (const { layer } of layers.listLayers({ writableOnly: true })) {
     if (layer === undefined) continue;
     const { id } = layer;
+    found.add(id);
     const isGone = lifecycle.repository.get(id) === undefined;
     const idle = layer.holders.filter((holder) => !runs(lifecycle.repository.get(holder)));
     if (!isGone && idle.length === 0) continue;
@@ -99,8 +101,31 @@ async function sweepLayers(lifecycle: Lifecycle): Promise<number> {
     );
     work.push(unmounted.then(() => (isGone ? insist((options) => layers.removeLayer({ id }, options)) : undefined)));
   }
-  await Promise.all(work);
+  const lost = lifecycle.repository
+    .all()
+    .filter(({ id, generation, desired }) => generation === 0 && desired !== 'removed' && !found.has(id));
+  await Promise.all([...work, ...lost.map((record) => remakeLayer(lifecycle, record))]);
   return work.length;
+}
+
+/** A layer is on the disk some time after it is made, at the latest when it is first mounted; until then it is empty. */
+async function remakeLayer(lifecycle: Lifecycle, { id, imageId, hostConfig }: ContainerRecord): Promise<void> {
+  const { engine, log } = lifecycle;
+  const { graph, graphdriver } = engine.clients;
+  try {
+    const { image } = await insist((options) => graph.images.acquireImage({ reference: imageId, holder: id }, options));
+    const request = { id, parent: image?.topLayer ?? '', storageOptions: hostConfig.storageOpt };
+    await insist((options) => graphdriver.layers.createLayer(request, options));
+    log.info(
+      { container: id },
+      'the layer of a container that has never run was lost, in a power cut, and is made again',
+    );
+  } catch (error) {
+    log.warn(
+      { container: id, problem: messageOf(error) },
+      'its layer is lost and cannot be made again: it will not start',
+    );
+  }
 }
 
 function runs(record: ContainerRecord | undefined): boolean {

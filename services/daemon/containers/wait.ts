@@ -18,12 +18,14 @@ export async function* waitContainer(
   const ended = endOf(lifecycle, id, request.condition, AbortSignal.any([signal, gaveUp.signal]));
   // A caller that goes away before it asks for the second message leaves nobody to hear of it.
   ended.catch(() => undefined);
+  let isOver = false;
   try {
     yield { event: { $case: 'standing', value: true } };
     const { code, error = '' } = await ended;
+    isOver = true;
     yield { event: { $case: 'exit', value: { code, error } } };
   } finally {
-    gaveUp.abort();
+    if (!isOver) gaveUp.abort();
   }
 }
 

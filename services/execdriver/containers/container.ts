@@ -13,6 +13,8 @@ export class Container {
   readonly ended: Promise<ExitFact>;
   /** While it is being started: ends what starts it, so that the start fails. */
   abandon: (() => void) | undefined;
+  /** It has ended, and what it left is removed. */
+  isCleared = false;
   readonly #end: (fact: ExitFact) => void;
   #hub: Hub | undefined;
 

@@ -86,7 +86,7 @@ export function openExecDriver(parts: Parts): ExecDriver {
     if (container?.isLiving) throw errors.running({ id });
     const terms = container?.record.terms ?? { runtime: '', cgroup: `${parts.cgroupHome}/${id}` };
     // The record goes last: until then a repeat, or the next life, finds what is left.
-    await parts.remains.clear({ id, ...terms });
+    if (container?.isCleared !== true) await parts.remains.clear({ id, ...terms });
     container?.disconnectWhenDelivered();
     if (!keepLogs) await parts.forwarding.finish(id);
     if (!keepLogs) removeTree(parts.paths.logDirectoryOf(id));

@@ -53,6 +53,7 @@ test('an end that cannot be recorded, as on a full disk, is told when it can', a
     events: openEvents(records),
     paths,
     hierarchies: readHierarchies(),
+    remains: { dropExitFile: (ended) => rmSync(paths.exitFileOf(ended)) },
     log: silentLogger(),
     onEnded: () => {},
   });

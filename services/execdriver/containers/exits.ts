@@ -8,12 +8,12 @@ import type { Sequence } from '../../../kit/watch.ts';
 import { oomKills, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import type { Paths } from '../paths.ts';
-import { removeFile } from '../removal.ts';
 import type { Container } from './container.ts';
 import type { ContainerEvent } from './events.ts';
 import { watchOom } from './oom-watch.ts';
 import { processExit } from './process-exit.ts';
 import type { ContainerRecords, ExitFact, ProcessMark } from './record.ts';
+import type { Remains } from './remains.ts';
 
 /** As Docker answers for a container of which nobody knows how it ended. */
 const unknownCode = 255;
@@ -45,6 +45,7 @@ export function watchExits(parts: {
   events: Sequence<ContainerEvent>;
   paths: Paths;
   hierarchies: Hierarchies;
+  remains: Pick<Remains, 'dropExitFile'>;
   log: Logger;
   /** Called when everybody has been told. */
   onEnded: (container: Container) => void;
@@ -66,7 +67,7 @@ export function watchExits(parts: {
       events.append({ kind: 'exited', record: ended, timeNs: fact.timeNs });
     });
     container.record = ended;
-    removeFile(paths.exitFileOf(ended.id));
+    parts.remains.dropExitFile(ended.id);
     // With its init the kernel has ended all of a pid namespace, pid_namespaces(7), but not what lives in that of others.
     if (ended.terms.sharesPids !== false) signalAll(hierarchies, ended.terms.cgroup, sigkill);
     log.debug({ container: ended.id.slice(0, 12), code: fact.code, oomKilled: fact.oomKilled }, 'exited');

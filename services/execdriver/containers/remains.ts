@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Mounts } from '../../../kit/linux/mounts.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
@@ -11,6 +12,8 @@ import type { Runtimes } from '../runtime/runtimes.ts';
 export interface Remains {
   /** Removes it all, ending what still lives of it. May be repeated. */
   clear(container: { id: string; runtime: string; cgroup: string }): Promise<void>;
+  /** Begins to remove the exit file of one whose end is recorded; `clear` waits for that. */
+  dropExitFile(id: string): void;
   /** What is there of containers of which there is no record. */
   unrecorded(isRecorded: (id: string) => boolean): { id: string; runtime: string; cgroup: string }[];
 }
@@ -24,6 +27,8 @@ export function openRemains(parts: {
   cgroupHome: string;
 }): Remains {
   const { paths, hierarchies, runtimes, mounts, cgroupHome } = parts;
+  /** On a disk, so not on the main thread. */
+  const dropping = new Map<string, Promise<void>>();
   return {
     async clear({ id, runtime, cgroup }) {
       // First the processes: nothing else may be taken from under them.
@@ -32,7 +37,15 @@ export function openRemains(parts: {
       // Those who joined it keep it by their own mount.
       mounts.unmount(paths.shmOf(id), { detach: true });
       removeTree(paths.bundleOf(id));
+      await dropping.get(id);
       removeFile(paths.exitFileOf(id));
+    },
+    dropExitFile(id) {
+      const dropped = unlink(paths.exitFileOf(id))
+        // `clear` tries again.
+        .catch(() => undefined)
+        .then(() => void dropping.delete(id));
+      dropping.set(id, dropped);
     },
     unrecorded(isRecorded) {
       const bundles = readdirSync(paths.bundles);

@@ -142,7 +142,7 @@ async function clearPrevious(parts: StartParts, id: string): Promise<void> {
     await Promise.race([ended, delay(monitorEndsMs, undefined, { ref: false })]);
     stop();
   }
-  await parts.remains.clear({ id, ...terms });
+  if (!previous.isCleared) await parts.remains.clear({ id, ...terms });
   parts.onForgotten(id);
 }
 

@@ -2126,7 +2126,10 @@ export const LayerServiceDefinition = {
       responseStream: false,
       options: { _unknownFields: { 402408: [Buffer.from([2]) as Buffer] } },
     },
-    /** Makes an empty writable layer. The parent must be sealed and exist (NOT_FOUND, LAYER_NOT_FOUND). */
+    /**
+     * Makes an empty writable layer. The parent must be sealed and exist (NOT_FOUND, LAYER_NOT_FOUND). A power cut may take one
+     * that was never mounted: its owner makes it anew.
+     */
     createLayer: {
       name: "CreateLayer",
       requestType: CreateLayerRequest as typeof CreateLayerRequest,
@@ -2215,7 +2218,10 @@ export interface LayerServiceImplementation<CallContextExt = {}> {
     request: AsyncIterable<ApplyLayerRequest>,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ApplyLayerResponse>>;
-  /** Makes an empty writable layer. The parent must be sealed and exist (NOT_FOUND, LAYER_NOT_FOUND). */
+  /**
+   * Makes an empty writable layer. The parent must be sealed and exist (NOT_FOUND, LAYER_NOT_FOUND). A power cut may take one
+   * that was never mounted: its owner makes it anew.
+   */
   createLayer(
     request: CreateLayerRequest,
     context: CallContext & CallContextExt,
@@ -2268,7 +2274,10 @@ export interface LayerServiceClient<CallOptionsExt = {}> {
     request: AsyncIterable<DeepPartial<ApplyLayerRequest>>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ApplyLayerResponse>;
-  /** Makes an empty writable layer. The parent must be sealed and exist (NOT_FOUND, LAYER_NOT_FOUND). */
+  /**
+   * Makes an empty writable layer. The parent must be sealed and exist (NOT_FOUND, LAYER_NOT_FOUND). A power cut may take one
+   * that was never mounted: its owner makes it anew.
+   */
   createLayer(
     request: DeepPartial<CreateLayerRequest>,
     options?: CallOptions & CallOptionsExt,
