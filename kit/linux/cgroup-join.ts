@@ -39,9 +39,13 @@ async function joinBy(procs: () => string | undefined): Promise<void> {
   }
 }
 
+let own: { cgroups: string; procs: string | undefined } | undefined;
+
 function ownProcs(): string | undefined {
   // Looked up each time: somebody may have moved us, and we must not move back.
-  return ownProcsFiles(readFileSync('/proc/self/cgroup', 'utf8')).find((file) => existsSync(file));
+  const cgroups = readFileSync('/proc/self/cgroup', 'utf8');
+  if (cgroups !== own?.cgroups) own = { cgroups, procs: ownProcsFiles(cgroups).find((file) => existsSync(file)) };
+  return own.procs;
 }
 
 /** Where cgroup.procs of the cgroups that /proc/self/cgroup names may be, cgroups(7). Not all hierarchies are mounted. */

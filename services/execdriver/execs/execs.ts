@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { isServiceError } from '../../../kit/errors.ts';
 import { expectCgroupJoin } from '../../../kit/linux/cgroup-join.ts';
@@ -66,8 +67,12 @@ export interface Execs {
 /** So many that have ended are remembered of a container; health checks make some every minute. */
 const remembered = 100;
 
-/** An answer leaves in a few turns of the event loop, which nothing else is to hold up. */
-const answeredMs = 1;
+/** An answer's status leaves a turn of the event loop or two after its message, and its caller waits for both. */
+const answerTurns = 4;
+
+async function answered(): Promise<void> {
+  for (let turns = 0; turns < answerTurns; turns += 1) await turn();
+}
 
 const [notExecutableCode, notFoundCode] = [126, 127];
 /** Of what ends with its container. */
@@ -161,7 +166,7 @@ export function openExecs(parts: ExecParts): Execs {
       });
       exec.process = process;
       execs.set(id, exec);
-      setTimeout(() => expectStart(parts, exec), answeredMs).unref();
+      void answered().then(() => expectStart(parts, exec));
       return 'done';
     },
 
