@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { isServiceError } from '../../kit/errors.ts';
-import { expectCgroupJoin } from '../../kit/linux/cgroup-join.ts';
 import { StreamPurpose } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { type Exec, type ExecSpec, ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import type { Peers } from '../peers.ts';
@@ -20,8 +19,6 @@ export function execRoutes(peers: Peers): Routes {
   const ended = endedExecs();
   return {
     async 'POST /containers/{id:*}/exec'(exchange) {
-      // What the kernel waits for is the longest part of an exec. Here it begins some milliseconds before the exec driver hears.
-      void expectCgroupJoin();
       const body = await exchange.body();
       if (body === undefined || (body.command('Cmd') ?? []).length === 0) {
         throw new BadRequest('No exec command specified');
