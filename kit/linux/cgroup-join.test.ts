@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -52,28 +52,30 @@ test('those who come together, or soon after, write once; where that is not allo
   const folder = mkdtempSync(join(tmpdir(), 'cgroup-join-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'cgroup.procs');
+  writeFileSync(file, '');
+  const descriptor = openSync(file, 'r+');
+  t.after(() => closeSync(descriptor));
+  let read = '';
   const written = async (...callers: Promise<void>[]) => {
     await Promise.all(callers);
-    const text = readFileSync(file, 'utf8');
-    writeFileSync(file, '');
-    return text;
+    const before = read;
+    read = readFileSync(file, 'utf8');
+    return read.slice(before.length);
   };
-  writeFileSync(file, '');
-  assert.equal(
-    await written(
-      expectCgroupJoin(() => file),
-      expectCgroupJoin(() => file),
-    ),
-    '0',
-  );
+  const procs = () => descriptor;
+  assert.equal(await written(expectCgroupJoin(procs), expectCgroupJoin(procs)), '0');
   now += 4;
-  assert.equal(await written(expectCgroupJoin(() => file)), '');
+  assert.equal(await written(expectCgroupJoin(procs)), '');
   now += 1;
-  assert.equal(await written(expectCgroupJoin(() => file)), '0');
+  assert.equal(await written(expectCgroupJoin(procs)), '0');
   now += 5;
-  await expectCgroupJoin(() => join(folder, 'not', 'there'));
+  const readOnly = openSync(file, 'r');
+  t.after(() => closeSync(readOnly));
+  assert.equal(await written(expectCgroupJoin(() => readOnly)), '');
   now += 5;
   await expectCgroupJoin(() => {
     throw new Error('no /proc');
   });
+  now += 5;
+  assert.equal(await written(expectCgroupJoin(procs)), '0');
 });

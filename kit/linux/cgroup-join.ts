@@ -1,6 +1,5 @@
-import { closeSync, existsSync, openSync, readFileSync, write } from 'node:fs';
+import { closeSync, openSync, readSync, write } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 
 /** A grace period lets joins through at once for some 15 ms after it; more often is of no use. */
 const onceInMs = 5;
@@ -15,37 +14,54 @@ let lastAt = Number.NEGATIVE_INFINITY;
  * after it none does. This one begins to wait now, on a thread of the pool, by joining the cgroup that we are in. Where that
  * is not allowed, the runtime waits as ever. Never rejects; nobody needs to await it.
  */
-export async function expectCgroupJoin(procs: () => string | undefined = ownProcs): Promise<void> {
-  if (performance.now() - lastAt < onceInMs) return;
-  underWay ??= joinBy(procs)
-    .catch(() => undefined)
-    .finally(() => {
-      underWay = undefined;
-      lastAt = performance.now();
-    });
-  await underWay;
-}
-
-async function joinBy(procs: () => string | undefined): Promise<void> {
-  const file = procs();
-  if (file === undefined) return;
-  // Opened here, so that the wait begins before our caller goes on: a busy event loop would come back to it milliseconds later.
-  const descriptor = openSync(file, 'r+');
+export function expectCgroupJoin(procs: () => number | undefined = ownProcs): Promise<void> {
+  if (underWay !== undefined) return underWay;
+  if (performance.now() - lastAt < onceInMs) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  underWay = promise;
+  const end = () => {
+    underWay = undefined;
+    lastAt = performance.now();
+    resolve();
+  };
   try {
-    // 0 is whoever writes it, cgroups(7).
-    await promisify(write)(descriptor, Buffer.from('0'));
-  } finally {
-    closeSync(descriptor);
+    const descriptor = procs();
+    if (descriptor === undefined) end();
+    else write(descriptor, ourselves, end);
+  } catch {
+    end();
   }
+  return promise;
 }
 
-let own: { cgroups: string; procs: string | undefined } | undefined;
+/** 0 is whoever writes it, cgroups(7). */
+const ourselves = Buffer.from('0');
 
-function ownProcs(): string | undefined {
+/** What /proc/self/cgroup said, and the cgroup.procs of one of the cgroups there: a request waits for each file opened here. */
+let own: { cgroups: Buffer; procs: number | undefined } | undefined;
+let cgroupsFile: number | undefined;
+const text = Buffer.alloc(4096);
+
+function ownProcs(): number | undefined {
   // Looked up each time: somebody may have moved us, and we must not move back.
-  const cgroups = readFileSync('/proc/self/cgroup', 'utf8');
-  if (cgroups !== own?.cgroups) own = { cgroups, procs: ownProcsFiles(cgroups).find((file) => existsSync(file)) };
+  cgroupsFile ??= openSync('/proc/self/cgroup', 'r');
+  const cgroups = text.subarray(0, readSync(cgroupsFile, text, 0, text.length, 0));
+  if (own === undefined || !own.cgroups.equals(cgroups)) {
+    if (own?.procs !== undefined) closeSync(own.procs);
+    own = { cgroups: Buffer.from(cgroups), procs: openFirst(ownProcsFiles(cgroups.toString())) };
+  }
   return own.procs;
+}
+
+function openFirst(files: readonly string[]): number | undefined {
+  for (const file of files) {
+    try {
+      return openSync(file, 'r+');
+    } catch {
+      // Not mounted, or not ours to write.
+    }
+  }
+  return undefined;
 }
 
 /** Where cgroup.procs of the cgroups that /proc/self/cgroup names may be, cgroups(7). Not all hierarchies are mounted. */
