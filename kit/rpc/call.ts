@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { createHash, randomUUIDv7 } from 'node:crypto';
+import { createHash, randomUUID, randomUUIDv7 } from 'node:crypto';
 
 /** The call that the present code works for. What it names is carried on to every peer that is called. */
 export interface Call {
@@ -60,6 +60,11 @@ export function newRequestId(): string {
   return randomUUIDv7().replaceAll('-', '');
 }
 
+/** 32 hex digits, all but one of them random. */
+export function randomHex(): string {
+  return randomUUID().replaceAll('-', '');
+}
+
 /** Long enough for a few levels of sub-steps, short enough for metadata and an index. */
 const longestRequestId = 160;
 
@@ -73,6 +78,6 @@ const wellFormed = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-([0-9a-f]{
 
 /** A span of its own in the trace that `parent` names, or in a new one. */
 export function childTraceparent(parent: string | undefined): string {
-  const [, trace = newRequestId(), flags = '01'] = wellFormed.exec(parent ?? '') ?? [];
-  return `00-${trace}-${newRequestId().slice(0, 16)}-${flags}`;
+  const [, trace = randomHex(), flags = '01'] = wellFormed.exec(parent ?? '') ?? [];
+  return `00-${trace}-${randomHex().slice(0, 16)}-${flags}`;
 }

@@ -4,7 +4,7 @@ import type { DeadlineOptions } from 'nice-grpc-client-middleware-deadline';
 import { ServiceError } from '../errors.ts';
 import { worked } from '../idle.ts';
 import type { Logger } from '../log.ts';
-import { childTraceparent, currentCall, derivedRequestId, newRequestId } from './call.ts';
+import { childTraceparent, currentCall, derivedRequestId, newRequestId, randomHex } from './call.ts';
 import { codeName, decodeError, detailsKey } from './status.ts';
 
 export interface PeerOptions {
@@ -104,8 +104,7 @@ function carried(peer: Peer, requestId: string | undefined, given: Metadata | un
 
 /** New, so that two steps of one request are never taken for a repeat; begins like the request, so that logs join up. */
 function freshRequestId(parent: string | undefined): string {
-  const fresh = newRequestId();
-  return parent === undefined ? fresh : derivedRequestId(parent, fresh.slice(0, 12));
+  return parent === undefined ? newRequestId() : derivedRequestId(parent, randomHex().slice(0, 12));
 }
 
 /** At most eight digits and a unit; see gRPC over HTTP/2, Timeout. */
