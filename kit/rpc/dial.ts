@@ -17,6 +17,7 @@ import { type PeerOptions, peerMiddleware } from './caller.ts';
 import { clientCredentials, parseDial } from './endpoint.ts';
 import { maxMessageBytes } from './limits.ts';
 import type { Neighbours } from './neighbours.ts';
+import { promptly } from './prompt-answers.ts';
 import { withRopes } from './rope-writer.ts';
 
 export interface DialOptions {
@@ -81,7 +82,7 @@ export function dial(endpoint: string, options: DialOptions): Channel {
   const factory = options.middleware === undefined ? calling : calling.use(options.middleware);
   return {
     endpoint,
-    client: (definition) => factory.create(withRopes(definition), channel),
+    client: (definition) => factory.create(withRopes(definition), promptly(channel, definition)),
     async ready(timeoutMs) {
       const health = factory.create(HealthDefinition, channel);
       for (const deadline = Date.now() + timeoutMs; Date.now() < deadline; await pause(lookAgainMs)) {

@@ -56,6 +56,6 @@ function withRope<Type extends { encode: Encode }>(type: Type): Type {
   return { ...type, encode: (message: unknown) => type.encode(message, new RopeWriter()) };
 }
 
-function isTsProto(definition: CompatServiceDefinition): definition is TsProtoServiceDefinition {
+export function isTsProto(definition: CompatServiceDefinition): definition is TsProtoServiceDefinition {
   return 'fullName' in definition;
 }
