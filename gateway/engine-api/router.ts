@@ -55,9 +55,7 @@ async function answer(
   // What the kernel waits for is the longest part of an exec: it begins before anything else of it.
   if (request.method === 'POST' && request.url?.endsWith('/exec')) void expectCgroupJoin();
   const gone = new AbortController();
-  response.on('close', () => {
-    if (!response.writableFinished) gone.abort();
-  });
+  response.on('close', () => gone.abort());
   response.setHeader('Api-Version', newestVersion);
   response.setHeader('Ostype', 'linux');
   response.setHeader('Server', 'Longshore (linux)');

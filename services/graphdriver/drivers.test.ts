@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -39,6 +39,33 @@ testDriver(
   skip,
 );
 testDriver('vfs', () => onFreshDirectory(tmpdir(), (directory, pool) => openVfs(directory, { mounts, pool })), skip);
+
+test('overlay2 shows a layer again when the view before has ended, and not while the kernel still writes out', {
+  skip,
+}, async () => {
+  const end = Promise.withResolvers<void>();
+  const held = { ...mounts, detach: (target: string) => mounts.detach(target)?.then(() => end.promise) };
+  const { driver, close } = onFreshDirectory(tmpdir(), (directory, pool) =>
+    openOverlay2(directory, { mounts: held, pool }),
+  );
+  try {
+    for (const name of ['box', 'other']) await driver.create(layerId(name), [], {});
+    const view = await driver.mount(layerId('box'), { ancestors: [], isWritable: true });
+    writeFileSync(join(view, 'file'), 'content');
+    driver.unmount(layerId('box'));
+    assert.deepEqual([...driver.mounted()], []);
+    const again = driver.mount(layerId('box'), { ancestors: [], isWritable: true });
+    await driver.mount(layerId('other'), { ancestors: [], isWritable: true });
+    assert.deepEqual([...driver.mounted()], [layerId('other')]);
+    end.resolve();
+    assert.equal(await again, view);
+    assert.equal(readFileSync(join(view, 'file'), 'utf8'), 'content');
+  } finally {
+    end.resolve();
+    for (const layer of driver.mounted()) driver.unmount(layer);
+    await close();
+  }
+});
 
 const disk = btrfsDisk();
 const openBtrfsIn = (directory: string, pool: WorkerPool) => openBtrfs(directory, { btrfs: createBtrfs(), pool });

@@ -14,7 +14,7 @@ export function probeOverlay(directory: string, mounts: Mounts): string | undefi
   const at = (name: string) => join(probe, name);
   const clean = () => {
     // Also what a crash in the middle of an earlier probe left.
-    while (mounts.unmount(at('merged'), { detach: true }));
+    while (mounts.detach(at('merged')) !== undefined);
     rmSync(probe, { recursive: true, force: true });
   };
   try {

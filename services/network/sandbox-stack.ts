@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { rootOf } from '../../kit/id-maps.ts';
 import { pinNetworkNamespace } from '../../kit/linux/user-namespaces.ts';
 import { addressBytes, parseAddress } from './cidr.ts';
@@ -44,7 +44,7 @@ export interface StackContext {
 
 export function createSandboxStack(context: StackContext): SandboxStack {
   const { kernel, firewall, bootId } = context;
-  const filesDirectory = ({ hostsPath }: SandboxFiles) => dirname(hostsPath);
+  const filesDirectory = (id: string) => join(context.filesDirectory, id);
 
   function connect({ sandbox }: SandboxRecord, engine: Engine): void {
     for (const [index, endpoint] of sandbox.endpoints.entries()) {
@@ -93,31 +93,31 @@ export function createSandboxStack(context: StackContext): SandboxStack {
 
   return {
     namespacePath: (id) => join(context.netnsDirectory, id),
-    filePaths: (id) => filesOf(join(context.filesDirectory, id)),
+    filePaths: (id) => filesOf(filesDirectory(id)),
     async prepare({ spec, sandbox }, engine) {
       if (engine.policy.idMaps === undefined || spec.hostIds || sandbox.namespacePath === '') return;
       await pinNetworkNamespace(sandbox.namespacePath, context.userNamespacePath);
     },
     build(record, engine, others) {
-      const { spec, sandbox } = record;
+      const { id, spec, sandbox } = record;
       if (sandbox.namespacePath !== '') {
         kernel.namespaces.create(sandbox.namespacePath);
         prepareNamespace(kernel, sandbox.namespacePath);
       }
       connect(record, engine);
       const owner = rootOf(spec.hostIds ? undefined : engine.policy.idMaps);
-      writeFiles(filesDirectory(sandbox), contentOf(spec, sandbox, engine, context.resolvConf), owner);
+      writeFiles(filesDirectory(id), contentOf(spec, sandbox, engine, context.resolvConf), owner);
       publish(record, engine, others);
     },
-    rewriteHosts: ({ spec, sandbox }, engine) =>
-      rewriteHosts(filesDirectory(sandbox), hostsContentOf(spec, sandbox, engine)),
+    rewriteHosts: ({ id, spec, sandbox }, engine) =>
+      rewriteHosts(filesDirectory(id), hostsContentOf(spec, sandbox, engine)),
     remove(record, engine, others) {
       const { id, sandbox } = record;
       const problems = collect([
         () => withdraw(record, engine, others),
         () => endFlows(record),
         () => sandbox.namespacePath !== '' && kernel.namespaces.remove(sandbox.namespacePath),
-        () => removeFiles(filesDirectory(sandbox)),
+        () => removeFiles(filesDirectory(id)),
       ]);
       if (problems.length === 1) throw problems[0];
       if (problems.length > 1) throw new AggregateError(problems, `sandbox ${id} is not wholly taken down`);

@@ -18,14 +18,12 @@ export async function* waitContainer(
   const ended = endOf(lifecycle, id, request.condition, AbortSignal.any([signal, gaveUp.signal]));
   // A caller that goes away before it asks for the second message leaves nobody to hear of it.
   ended.catch(() => undefined);
-  let isOver = false;
   try {
     yield { event: { $case: 'standing', value: true } };
     const { code, error = '' } = await ended;
-    isOver = true;
     yield { event: { $case: 'exit', value: { code, error } } };
   } finally {
-    if (!isOver) gaveUp.abort();
+    gaveUp.abort();
   }
 }
 

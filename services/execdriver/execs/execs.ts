@@ -67,7 +67,7 @@ export interface Execs {
 /** So many that have ended are remembered of a container; health checks make some every minute. */
 const remembered = 100;
 
-/** An answer's status leaves a turn of the event loop or two after its message, and its caller waits for both. */
+/** An answer's status leaves a turn of the event loop or two after its message, and callers that are not ours wait for both. */
 const answerTurns = 4;
 
 async function answered(): Promise<void> {
