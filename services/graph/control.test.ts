@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, open, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { openRecords } from '../../kit/records.ts';
@@ -52,6 +54,25 @@ test('after a restart the store opens by itself, also when the layer store is do
   await load(graph, classicArchive([app]));
   await graph.fake.stop();
   await graph.restart();
+  assert.equal((await graph.images.getImage({ reference: 'app' })).image?.id, app.id);
+});
+
+test('after a restart nobody is answered before the store is open', async (t) => {
+  const graph = await startGraph(t);
+  await load(graph, classicArchive([app]));
+  const nonce = join(graph.dataRoot, 'graphdriver', 'nonce');
+  await mkdir(dirname(nonce));
+  await initialise(graph, { ...graph.fake, nonce: 'here', epoch: 2 });
+  await graph.stop();
+  // Its opening takes as long as the reading of this.
+  execFileSync('mkfifo', [nonce]);
+  const starting = graph.start();
+  const reading = await open(nonce, 'w');
+  const answers = existsSync(graph.socket);
+  await reading.writeFile('here');
+  await reading.close();
+  await starting;
+  assert.equal(answers, false);
   assert.equal((await graph.images.getImage({ reference: 'app' })).image?.id, app.id);
 });
 

@@ -26,7 +26,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     const swept = await sweepBlobs(records, content, ground.leases);
     if (swept > 0) log.info({ blobs: swept }, 'removed blobs that no image has');
 
-    // Health follows the opening, which an early Init may do before `serve` has returned.
+    // Health follows the opening, also by an early Init before `serve` has returned.
     let served: Served | undefined;
     const opening = createOpening({
       ground,
@@ -46,6 +46,8 @@ export async function start(config: ServiceConfig): Promise<Running> {
       },
     });
     const control = openControlService(config, ground, opening);
+    // Before the first call can come: whoever called the process before would be told that there was no Init.
+    await control.resume();
     const running = await serve({
       ...config,
       services: [
@@ -58,8 +60,6 @@ export async function start(config: ServiceConfig): Promise<Running> {
     if (opening.isOpen) {
       served.setServing(ImageServiceDefinition, true);
       served.setServing(EventServiceDefinition, true);
-    } else {
-      await control.resume();
     }
     return {
       async stop() {

@@ -12,6 +12,7 @@ import { dialGraph, type GraphClient, initialise } from './graph-client.ts';
 export interface RunningGraph extends GraphClient {
   fake: FakeLayers;
   dataRoot: string;
+  socket: string;
   /** The service alone, on the same root; the clients go on. */
   stop(): Promise<void>;
   start(): Promise<void>;
@@ -25,7 +26,8 @@ export async function startGraph(t: TestContext, options: { initialised?: boolea
   const fake = await serveFakeLayers(join(execRoot, 'graphdriver.sock'), dataRoot);
   const config = serviceConfig({ role: 'graph', dataRoot, execRoot, log: silentLogger() });
   let running: Running = await start(config);
-  const client = dialGraph(`unix://${execRoot}/graph.sock`);
+  const socket = join(execRoot, 'graph.sock');
+  const client = dialGraph(`unix://${socket}`);
   afterwards(t, async () => {
     client.channel.close();
     await running.stop();
@@ -36,6 +38,7 @@ export async function startGraph(t: TestContext, options: { initialised?: boolea
     ...client,
     fake,
     dataRoot,
+    socket,
     stop: () => running.stop(),
     async start() {
       running = await start(config);
