@@ -4,6 +4,7 @@ import type { ServiceImplementation, TsProtoServiceDefinition } from 'nice-grpc'
 import { type Logger, silentLogger } from '../kit/log.ts';
 import { openRecords, type Records } from '../kit/records.ts';
 import type { Role } from '../kit/roles.ts';
+import { createOwnHealth } from '../kit/rpc/health.ts';
 import { type Served, type Service, serve, service } from '../kit/rpc/serve.ts';
 import type { TlsFiles } from '../kit/service.ts';
 import { bootIdOfHost } from './boot-id.ts';
@@ -166,12 +167,9 @@ async function live<Durable, State>(
   const { role } = parts;
   const ending = new AbortController();
   const log = options.log ?? silentLogger();
-  const needInit: string[] = [];
-  let served: Served | undefined;
+  const needInit: TsProtoServiceDefinition[] = [];
+  const health = createOwnHealth();
   let isServing = false;
-  const tellHealth = () => {
-    for (const name of needInit) served?.setServing(name, isServing);
-  };
   const opened = parts.open({
     role,
     records: memory.records,
@@ -183,27 +181,30 @@ async function live<Durable, State>(
     log,
     ended: ending.signal,
     service(definition, implementation, { serving = false } = {}) {
-      if (!serving) needInit.push(definition.fullName);
+      if (!serving) {
+        needInit.push(definition);
+        health.set(isServing, definition);
+      }
       return service(definition, controlled(definition, implementation, { role, door, ended: ending.signal }), {
         serving,
       });
     },
     setServing(now) {
       isServing = now;
-      tellHealth();
+      health.set(now, ...needInit);
     },
   });
   for (const endpoint of listen) {
     if (endpoint.startsWith('unix://')) mkdirSync(dirname(endpoint.slice('unix://'.length)), { recursive: true });
   }
-  served = await serve({
+  const served = await serve({
     role,
     listen,
     log,
     services: opened.services,
+    health,
     ...(options.group !== undefined && { group: options.group }),
     ...(options.tls !== undefined && { tls: options.tls }),
   });
-  tellHealth();
   return { served, opened, end: () => ending.abort() };
 }

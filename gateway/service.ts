@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../kit/errors.ts';
 import type { Channel } from '../kit/rpc/dial.ts';
-import { watchHealth } from '../kit/rpc/health.ts';
+import { createOwnHealth, watchHealth } from '../kit/rpc/health.ts';
 import { serve } from '../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../kit/service.ts';
 import { ContainerServiceDefinition } from '../proto/gen/longshore/daemon/v1/container.ts';
@@ -30,8 +30,9 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const { log } = config;
   const hosts = hostsOf(config);
   await trySockets(config, hosts);
-  const served = await serve({ ...config, services: [] });
-  served.setServing(healthName, false);
+  const health = createOwnHealth();
+  health.set(false, healthName);
+  const served = await serve({ ...config, services: [], health });
 
   const audit = createAudit(log);
   const peers = dialPeers(config, audit);
@@ -45,7 +46,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     await Promise.race([engineServes(peers.daemon, stopping.signal), once(stopping.signal, 'abort')]);
     stopping.signal.throwIfAborted();
     await door.open(config, hosts);
-    served.setServing(healthName, true);
+    health.set(true, healthName);
     log.debug({ hosts: hosts.join(' ') }, 'accepting connections');
   })().catch((error: unknown) => {
     if (stopping.signal.aborted) return;
@@ -56,7 +57,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
   return {
     async stop() {
       stopping.abort();
-      served.setServing(healthName, false);
+      health.set(false, healthName);
       await opening;
       await door.close();
       await served.stop();

@@ -8,7 +8,7 @@ import { describe, test } from 'node:test';
 import { createLogger, silentLogger } from '../log.ts';
 import type { TlsFiles } from '../service.ts';
 import { dial } from './dial.ts';
-import { checkHealth, watchHealth } from './health.ts';
+import { checkHealth, createOwnHealth, watchHealth } from './health.ts';
 import { clientOf, contract, failure, pair as openPair, plain, ways } from './pair.ts';
 import { serve, service } from './serve.ts';
 
@@ -140,7 +140,8 @@ for (const [how, options] of ways) {
     });
 
     test('health tells the process from its services, and changes are seen', async () => {
-      await using it = await pair();
+      const health = createOwnHealth();
+      await using it = await pair({}, { health });
       const name = contract.fullName;
       assert.equal(await checkHealth(it.channel, '', 2000), 'SERVING');
       assert.equal(await checkHealth(it.channel, name, 2000), 'NOT_SERVING');
@@ -150,11 +151,18 @@ for (const [how, options] of ways) {
       await assert.rejects(async () => {
         for await (const state of watchHealth(it.channel, name, enough.signal)) {
           states.push(state);
-          if (state === 'NOT_SERVING') it.served.setServing(contract, true);
+          if (state === 'NOT_SERVING') health.set(true, contract);
           else enough.abort();
         }
       }, /abort/i);
       assert.deepEqual(states, ['NOT_SERVING', 'SERVING']);
+    });
+
+    test('what health was told before a service answers is what the first caller hears', async () => {
+      const health = createOwnHealth();
+      health.set(true, contract);
+      await using it = await pair({}, { health });
+      assert.equal(await checkHealth(it.channel, contract.fullName, 2000), 'SERVING');
     });
 
     test('a message of more than the limit is refused, one below it is not', async () => {

@@ -7,12 +7,13 @@ import {
   type ServiceImplementation,
   type TsProtoServiceDefinition,
 } from 'nice-grpc';
-import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
+import { HealthDefinition, HealthServiceImpl } from 'nice-grpc-server-health';
 import { LogServiceDefinition } from '../../proto/gen/longshore/contract/v1/log.ts';
 import type { Logger } from '../log.ts';
 import type { Role } from '../roles.ts';
 import type { TlsFiles } from '../service.ts';
 import { parseListen, serverCredentials } from './endpoint.ts';
+import { createOwnHealth, type OwnHealth } from './health.ts';
 import { exposeDeadline } from './intercept.ts';
 import { maxMessageBytes } from './limits.ts';
 import { type Adding, createLocalServer } from './local-server.ts';
@@ -37,6 +38,8 @@ export interface ServeOptions {
   listen: readonly string[];
   log: Logger;
   services: readonly Service[];
+  /** What grpc.health.v1 says of them; one that nothing was said of is not serving, unless it answers from the first moment. */
+  health?: OwnHealth;
   /** Group of the unix sockets. */
   group?: string;
   tls?: TlsFiles;
@@ -51,8 +54,6 @@ export interface ServeOptions {
 export interface Served {
   /** Where to dial it, one for each of `listen`. */
   readonly endpoints: readonly string[];
-  /** What grpc.health.v1 says of one service. */
-  setServing(service: string | TsProtoServiceDefinition, isServing: boolean): void;
   /** Takes no more calls, lets those in progress end for up to 5 s, and closes. */
   stop(): Promise<void>;
 }
@@ -80,8 +81,10 @@ export function service<D extends TsProtoServiceDefinition>(
 /** Answers on all of `listen`: the services, its log's level, grpc.health.v1 and server reflection. */
 export async function serve(options: ServeOptions): Promise<Served> {
   const { role, log } = options;
-  const health = HealthState();
-  for (const each of options.services) health.setStatus(each.isServing ? 'healthy' : 'unhealthy', each.name);
+  const { health = createOwnHealth() } = options;
+  for (const { name, isServing } of options.services) {
+    if (isServing || health.state.getStatus(name) === 'unknown') health.set(isServing, name);
+  }
   const reflection = reflectionServices(
     options.services.map((each) => each.name),
     options.descriptors,
@@ -97,7 +100,7 @@ export async function serve(options: ServeOptions): Promise<Served> {
     composeServerMiddleware(contextMiddleware(stopping), loggingMiddleware(log)),
     errorMiddleware(role, log, stopping),
   );
-  const healthService = service(HealthDefinition, HealthServiceImpl(health));
+  const healthService = service(HealthDefinition, HealthServiceImpl(health.state));
   const services = [...options.services, logLevel, healthService];
   const { neighbours } = options;
   const local = neighbours && createLocalServer(middleware, maxMessage);
@@ -156,9 +159,6 @@ export async function serve(options: ServeOptions): Promise<Served> {
   let stopped: Promise<void> | undefined;
   return {
     endpoints,
-    setServing(named, isServing) {
-      health.setStatus(isServing ? 'healthy' : 'unhealthy', typeof named === 'string' ? named : named.fullName);
-    },
     stop() {
       stopped ??= close();
       return stopped;

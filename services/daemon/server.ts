@@ -1,4 +1,5 @@
-import { type Served, serve, service } from '../../kit/rpc/serve.ts';
+import { createOwnHealth } from '../../kit/rpc/health.ts';
+import { serve, service } from '../../kit/rpc/serve.ts';
 import { ContainerServiceDefinition } from '../../proto/gen/longshore/daemon/v1/container.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/daemon/v1/control.ts';
 import { EventServiceDefinition } from '../../proto/gen/longshore/daemon/v1/event.ts';
@@ -25,7 +26,8 @@ export async function startServer({
   const containers = late(ContainerServiceDefinition);
   const events = late(EventServiceDefinition);
   const system = late(SystemServiceDefinition);
-  const served: Served = await serve({
+  const health = createOwnHealth();
+  const served = await serve({
     role: 'daemon',
     log,
     listen: [`unix://${config.execRoot}/daemon.sock`],
@@ -37,15 +39,14 @@ export async function startServer({
       service(EventServiceDefinition, events.implementation),
       service(SystemServiceDefinition, system.implementation),
     ],
+    health,
   });
   return {
     containers,
     events,
     system,
-    setServing(serving) {
-      for (const definition of [SystemServiceDefinition, EventServiceDefinition, ContainerServiceDefinition])
-        served.setServing(definition, serving);
-    },
+    setServing: (serving) =>
+      health.set(serving, SystemServiceDefinition, EventServiceDefinition, ContainerServiceDefinition),
     stop: () => served.stop(),
   };
 }

@@ -5,7 +5,8 @@ import { createMounts } from '../../kit/linux/mounts.ts';
 import { createProcesses } from '../../kit/linux/spawn.ts';
 import { createKeyedQueue } from '../../kit/queue.ts';
 import { openRecords } from '../../kit/records.ts';
-import { type Served, serve, service } from '../../kit/rpc/serve.ts';
+import { createOwnHealth } from '../../kit/rpc/health.ts';
+import { serve, service } from '../../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../../kit/service.ts';
 import { ControlServiceDefinition, InitRequest } from '../../proto/gen/longshore/execdriver/v1/control.ts';
 import { ExecServiceDefinition } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
@@ -78,14 +79,15 @@ export async function start(config: ServiceConfig): Promise<Running> {
     execRoot,
     log,
   };
-  let served: Served | undefined;
-  const sessions = openSessions(estate, (isOpen) => {
-    served?.setServing(ProcessServiceDefinition, isOpen);
-    served?.setServing(StreamServiceDefinition, isOpen);
-    served?.setServing(ExecServiceDefinition, isOpen);
-    served?.setServing(UsageServiceDefinition, isOpen);
-    served?.setServing(FileServiceDefinition, isOpen);
-  });
+  const health = createOwnHealth();
+  const afterInit = [
+    ProcessServiceDefinition,
+    StreamServiceDefinition,
+    ExecServiceDefinition,
+    UsageServiceDefinition,
+    FileServiceDefinition,
+  ];
+  const sessions = openSessions(estate, (isOpen) => health.set(isOpen, ...afterInit));
   const driver = () => sessions.current?.driver ?? fail();
   const execVerbs = () => sessions.current?.execs ?? fail();
   const probes = () => sessions.current?.probes ?? fail();
@@ -103,26 +105,21 @@ export async function start(config: ServiceConfig): Promise<Running> {
   const identity = { version: programVersion(), dataRoot, execRoot };
   const { capabilities, thermalPaths } = estate.facts;
   const host = { probe: async () => ({ ...probeHost(readHierarchies(), capabilities), ...usualPaths(thermalPaths) }) };
-  const isOpen = sessions.current !== undefined;
-  served = await serve({
+  const served = await serve({
     ...config,
     services: [
       service(ControlServiceDefinition, controlService({ control, sessions, identity }), { serving: true }),
       service(HostServiceDefinition, host, { serving: true }),
-      service(ProcessServiceDefinition, processService({ records, driver, attachments, events, paths }), {
-        serving: isOpen,
-      }),
+      service(ProcessServiceDefinition, processService({ records, driver, attachments, events, paths })),
       service(
         FileServiceDefinition,
         fileService({ threads, needInit: driver, idMaps: () => sessions.current?.idMaps }),
-        { serving: isOpen },
       ),
-      service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts }), { serving: isOpen }),
-      service(ExecServiceDefinition, execService({ records, execs: execVerbs, probes, events: execEvents }), {
-        serving: isOpen,
-      }),
-      service(StreamServiceDefinition, streamService({ containers, attachments, paths }), { serving: isOpen }),
+      service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts })),
+      service(ExecServiceDefinition, execService({ records, execs: execVerbs, probes, events: execEvents })),
+      service(StreamServiceDefinition, streamService({ containers, attachments, paths })),
     ],
+    health,
   });
   return {
     async stop() {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { openRecords } from '../../kit/records.ts';
-import { type Served, serve, service } from '../../kit/rpc/serve.ts';
+import { createOwnHealth } from '../../kit/rpc/health.ts';
+import { serve, service } from '../../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../../kit/service.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/graph/v1/control.ts';
 import { EventServiceDefinition } from '../../proto/gen/longshore/graph/v1/event.ts';
@@ -26,8 +27,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     const swept = await sweepBlobs(records, content, ground.leases);
     if (swept > 0) log.info({ blobs: swept }, 'removed blobs that no image has');
 
-    // Health follows the opening, also by an early Init before `serve` has returned.
-    let served: Served | undefined;
+    const health = createOwnHealth();
     const opening = createOpening({
       ground,
       dataRoot,
@@ -40,30 +40,23 @@ export async function start(config: ServiceConfig): Promise<Running> {
           neighbours: config.neighbours,
           ...(tls !== undefined && { tls }),
         }),
-      onChange(isOpen) {
-        served?.setServing(ImageServiceDefinition, isOpen);
-        served?.setServing(EventServiceDefinition, isOpen);
-      },
+      onChange: (isOpen) => health.set(isOpen, ImageServiceDefinition, EventServiceDefinition),
     });
     const control = openControlService(config, ground, opening);
     // Before the first call can come: whoever called the process before would be told that there was no Init.
     await control.resume();
-    const running = await serve({
+    const served = await serve({
       ...config,
       services: [
         service(ControlServiceDefinition, control.implementation, { serving: true }),
         service(ImageServiceDefinition, imageService(opening.graph)),
         service(EventServiceDefinition, eventService(ground.events)),
       ],
+      health,
     });
-    served = running;
-    if (opening.isOpen) {
-      served.setServing(ImageServiceDefinition, true);
-      served.setServing(EventServiceDefinition, true);
-    }
     return {
       async stop() {
-        await running.stop();
+        await served.stop();
         opening.close();
         records.close();
       },

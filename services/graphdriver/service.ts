@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { hostBootId, openControl } from '../../kit/control.ts';
 import { createMounts } from '../../kit/linux/mounts.ts';
 import { openRecords } from '../../kit/records.ts';
+import { createOwnHealth } from '../../kit/rpc/health.ts';
 import { type Served, serve, service } from '../../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../../kit/service.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/graphdriver/v1/control.ts';
@@ -27,13 +28,10 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const control = openControl(records, { bootId });
   const driverControl = createDriverControl({ dataRoot, mounts: createMounts(), records, pool, readers, bootId, log });
 
-  let served: Served | undefined;
-  let isServing = false;
-  const setServing = (isOpen: boolean) => {
-    isServing = isOpen;
-    served?.setServing(LayerServiceDefinition, isOpen);
-  };
+  const health = createOwnHealth();
+  const setServing = (isOpen: boolean) => health.set(isOpen, LayerServiceDefinition);
   const given = { config, control, driverControl, setServing };
+  let served: Served | undefined;
   const close = async () => {
     await served?.stop();
     driverControl.close();
@@ -49,8 +47,8 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
         service(ControlServiceDefinition, controlService(given), { serving: true }),
         service(LayerServiceDefinition, layerService({ layers: driverControl.layers, records, dataRoot })),
       ],
+      health,
     });
-    served.setServing(LayerServiceDefinition, isServing);
   } catch (error) {
     await close();
     throw error;

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { hostBootId, openControl } from '../../kit/control.ts';
 import { openRecords } from '../../kit/records.ts';
+import { createOwnHealth } from '../../kit/rpc/health.ts';
 import { serve, service } from '../../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../../kit/service.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/network/v1/control.ts';
@@ -53,6 +54,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const sweeper = createVethSweeper(kernel, log);
   const control = openControl(records, { bootId });
 
+  const health = createOwnHealth();
   const networkControl = createNetworkControl({
     control,
     hostNetwork: createHostNetwork({ kernel, firewall, bridgeRecord: createBridgeRecord(records), resolvConf, log }),
@@ -62,10 +64,7 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
     userNamespacePath,
     remains: createRemains({ kernel, sweeper, netnsDirectory, filesDirectory, log }),
     log,
-    setServing: (isServing) => {
-      served?.setServing(SandboxServiceDefinition, isServing);
-      served?.setServing(NetworkServiceDefinition, isServing);
-    },
+    setServing: (isServing) => health.set(isServing, SandboxServiceDefinition, NetworkServiceDefinition),
   });
   const sandboxes = createSandboxes({
     records,
@@ -90,9 +89,8 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
     needEngine: networkControl.needEngine,
   });
 
-  let served: Awaited<ReturnType<typeof serve>> | undefined;
   await networkControl.resume();
-  served = await serve({
+  const served = await serve({
     ...config,
     services: [
       service(ControlServiceDefinition, controlService({ config, control, networkControl, userNamespacePath }), {
@@ -102,10 +100,8 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
       service(NetworkServiceDefinition, networkService({ networks, networkControl, sandboxes, events })),
       service(SandboxServiceDefinition, sandboxService(sandboxes, networkControl)),
     ],
+    health,
   });
-  const isServing = networkControl.engine() !== undefined;
-  served.setServing(SandboxServiceDefinition, isServing);
-  served.setServing(NetworkServiceDefinition, isServing);
 
   return {
     async stop() {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { hostBootId, openControl } from '../../kit/control.ts';
 import { createMounts } from '../../kit/linux/mounts.ts';
 import { openRecords } from '../../kit/records.ts';
-import { type Served, serve, service } from '../../kit/rpc/serve.ts';
+import { createOwnHealth } from '../../kit/rpc/health.ts';
+import { serve, service } from '../../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../../kit/service.ts';
 import { ControlServiceDefinition } from '../../proto/gen/longshore/volume/v1/control.ts';
 import { VolumeServiceDefinition } from '../../proto/gen/longshore/volume/v1/volume.ts';
@@ -39,35 +40,30 @@ export async function start(config: ServiceConfig, surroundings: Surroundings = 
   const control = openControl(records, { bootId });
   const volumes = createVolumes({ records, volumeRecords, driver, filler: createFiller(), events, log });
 
-  let served: Served | undefined;
-  let isServing = false;
+  const health = createOwnHealth();
   const volumeControl = createVolumeControl({
     control,
     bootId,
     volumes,
     volumeRecords,
     log,
-    setServing(value) {
-      isServing = value;
-      served?.setServing(VolumeServiceDefinition, value);
-    },
+    setServing: (isServing) => health.set(isServing, VolumeServiceDefinition),
   });
   await volumeControl.resume();
-  const serving = await serve({
+  const served = await serve({
     ...config,
     services: [
       service(ControlServiceDefinition, controlService({ config, control, volumeControl, driver }), { serving: true }),
       service(
         VolumeServiceDefinition,
         volumeService({ records, volumes, volumeRecords, volumeControl, driver, events }),
-        { serving: isServing },
       ),
     ],
+    health,
   });
-  served = serving;
   return {
     async stop() {
-      await serving.stop();
+      await served.stop();
       records.close();
     },
   };

@@ -10,6 +10,7 @@ import { startFakeGraphdriver } from '../../../fakes/graphdriver.ts';
 import { startFakeNetwork } from '../../../fakes/network.ts';
 import { startFakeVolume } from '../../../fakes/volume.ts';
 import { silentLogger } from '../../../kit/log.ts';
+import { createOwnHealth } from '../../../kit/rpc/health.ts';
 import { serve } from '../../../kit/rpc/serve.ts';
 import type { Running, ServiceConfig } from '../../../kit/service.ts';
 import { bootWatch, controlService } from '../boot-service.ts';
@@ -46,8 +47,9 @@ function place(t: TestContext, flags: Flags = {}, listener: BootListener = { rep
     volume: starting('volume', (options) => startFakeVolume(options)),
     network: starting('network', (options) => startFakeNetwork(options)),
     async gateway(options) {
-      const served = await serve({ ...options, services: [] });
-      served.setServing('longshore.gateway', true);
+      const health = createOwnHealth();
+      health.set(true, 'longshore.gateway');
+      const served = await serve({ ...options, services: [], health });
       return {
         async stop() {
           stopped.push('gateway');
