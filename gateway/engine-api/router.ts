@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { messageOf } from '../../kit/errors.ts';
-import { expectCgroupJoin } from '../../kit/linux/cgroup-join.ts';
 import type { Logger } from '../../kit/log.ts';
 import { childTraceparent, withCall } from '../../kit/rpc/call.ts';
 import type { Audit } from '../audit.ts';
@@ -53,7 +52,6 @@ async function answer(
   upgrade: Upgrade | undefined,
 ): Promise<void> {
   // What the kernel waits for is the longest part of an exec: it begins before anything else of it.
-  if (request.method === 'POST' && request.url?.endsWith('/exec')) void expectCgroupJoin();
   const gone = new AbortController();
   response.on('close', () => gone.abort());
   response.setHeader('Api-Version', newestVersion);

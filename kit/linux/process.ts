@@ -31,6 +31,16 @@ export function statOf(pid: number): ProcessStat | undefined {
   return { parent: Number(parent), session: Number(session), startTime: fields[22 - 3] ?? '' };
 }
 
+/** Pids of the children that a process's main thread has begun, as seen from here; none where the kernel does not tell. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return [];
+    throw error;
+  }
+}
+
 /** When a process was started; undefined as for statOf. */
 export function startTimeOf(pid: number): string | undefined {
   return statOf(pid)?.startTime;

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { suite, test } from 'node:test';
+import { childrenOf } from '../../kit/linux/process.ts';
 import { ExecState } from '../../proto/gen/longshore/execdriver/v1/exec.ts';
 import { type Bench, newId, openBench, skip } from './testing/harness.ts';
 import { processesWith, until } from './testing/host.ts';
@@ -41,6 +42,16 @@ async function spareMonitor(bench: Bench): Promise<{ place: string; pid: number 
   const [place = ''] = places();
   const [pid = 0] = processesWith(place);
   return { place, pid };
+}
+
+/** A spare one whose runtime waits in its container's cgroups, which are told. */
+async function spareInside(bench: Bench, container: string) {
+  const cgroups = (await output(bench, container, 'cat', '/proc/1/cgroup')).trim();
+  const { place, pid } = await spareMonitor(bench);
+  const isInside = () =>
+    childrenOf(pid).some((runtime) => readFileSync(`/proc/${runtime}/cgroup`, 'utf8').trim() === cgroups);
+  await until(isInside);
+  return { cgroups, place };
 }
 
 async function output(bench: Bench, containerId: string, ...args: string[]): Promise<string> {
@@ -144,6 +155,47 @@ suite('monitors that wait for the start of their execs', { skip }, () => {
     const next = await spareMonitor(bench);
     assert.notEqual(next.place, spare.place);
     assert.equal(await output(bench, container, 'echo', 'third'), 'third\n');
+  });
+
+  test('the runtime of a spare one waits in the container’s cgroups, and is not shown as the container’s', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const container = await bench.run(['sleep', '1000']);
+    const { cgroups } = await spareInside(bench, container);
+    const { processes } = await bench.clients.usage.listProcesses({ id: container });
+    assert.deepEqual(
+      processes.map(({ command }) => command),
+      ['sleep 1000'],
+    );
+    for await (const { usage } of bench.clients.usage.watchUsage({ id: container, once: true })) {
+      assert.equal(usage?.pids, 1);
+    }
+    assert.equal((await output(bench, container, 'cat', '/proc/self/cgroup')).trim(), cgroups);
+  });
+
+  test('it waits outside where it would be felt: two processes of two are the container’s', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const container = await bench.run(['sleep', '1000'], { resources: { pidsLimit: 2 } });
+    for (const word of ['one', 'two', 'three']) {
+      assert.equal(await output(bench, container, 'echo', word), `${word}\n`);
+      await spareMonitor(bench);
+    }
+  });
+
+  test('it leaves before its container is frozen, or gets new limits', async () => {
+    await using bench = await openBench();
+    await bench.init();
+    const container = await bench.run(['sleep', '1000']);
+    const first = await spareInside(bench, container);
+    await bench.clients.process.pauseContainer({ id: container });
+    assert.ok(isGone(bench, first.place));
+    await bench.clients.process.resumeContainer({ id: container });
+
+    const second = await spareInside(bench, container);
+    await bench.clients.usage.updateResources({ id: container, resources: { pidsLimit: 2 } });
+    await until(() => isGone(bench, second.place), 2000);
+    assert.equal(await output(bench, container, 'echo', 'limited'), 'limited\n');
   });
 
   test('a spare one serves its container alone, and goes when that ends', async () => {

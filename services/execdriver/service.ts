@@ -115,7 +115,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
         FileServiceDefinition,
         fileService({ threads, needInit: driver, idMaps: () => sessions.current?.idMaps }),
       ),
-      service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts })),
+      service(UsageServiceDefinition, usageService({ records, driver, facts: estate.facts, readyMonitors })),
       service(ExecServiceDefinition, execService({ records, execs: execVerbs, probes, events: execEvents })),
       service(StreamServiceDefinition, streamService({ containers, attachments, paths })),
     ],

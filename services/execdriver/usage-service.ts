@@ -12,6 +12,7 @@ import { processesOf } from './cgroups/tree.ts';
 import type { Container } from './containers/container.ts';
 import type { ExecDriver } from './containers/exec-driver.ts';
 import { errors } from './errors.ts';
+import type { ReadyMonitors } from './execs/ready-monitors.ts';
 import { outcomeMessage } from './messages.ts';
 import type { EngineFacts } from './spec/facts.ts';
 import { listProcesses } from './usage/processes.ts';
@@ -25,8 +26,9 @@ export function usageService(parts: {
   records: Records;
   driver: () => ExecDriver;
   facts: EngineFacts;
+  readyMonitors: ReadyMonitors;
 }): UsageServiceImplementation {
-  const { records, driver, facts } = parts;
+  const { records, driver, facts, readyMonitors } = parts;
   const living = (id: string): Container => {
     const container = driver().get(id);
     if (!container.isLiving) throw errors.notRunning({ id });
@@ -39,7 +41,8 @@ export function usageService(parts: {
       const hierarchies = readHierarchies();
       const ended = container.ended.then(() => true);
       for (let isOver = false; !isOver && container.pid !== undefined; ) {
-        yield { usage: sampleUsage(hierarchies, container.record.terms.cgroup, container.pid) };
+        const usage = sampleUsage(hierarchies, container.record.terms.cgroup, container.pid);
+        yield { usage: { ...usage, pids: Math.max(0, usage.pids - readyMonitors.insiders(id).length) } };
         isOver = once || (await Promise.race([ended, delay(intervalMs, false, { signal, ref: false })]));
       }
     },
@@ -47,8 +50,10 @@ export function usageService(parts: {
     async listProcesses({ id, psOptions }) {
       const { cgroup } = living(id).record.terms;
       const hierarchies = readHierarchies();
-      if (psOptions.length === 0) return { processes: listProcesses(hierarchies, cgroup), titles: [], rows: [] };
-      return { processes: [], ...(await psTable(psOptions, processesOf(hierarchies, cgroup))) };
+      const insiders = readyMonitors.insiders(id);
+      const pids = processesOf(hierarchies, cgroup).filter((pid) => !insiders.includes(pid));
+      if (psOptions.length === 0) return { processes: listProcesses(pids), titles: [], rows: [] };
+      return { processes: [], ...(await psTable(psOptions, pids)) };
     },
 
     updateResources: (request) =>
@@ -64,7 +69,10 @@ export function usageService(parts: {
         () => {
           const { id, resources } = request;
           if (resources === undefined) throw errors.badSpec({ field: 'resources', detail: 'nothing to update' });
-          updateResources(readHierarchies(), living(id).record.terms.cgroup, resources, facts);
+          const { cgroup } = living(id).record.terms;
+          // New limits are the container's alone.
+          void readyMonitors.drop(id);
+          updateResources(readHierarchies(), cgroup, resources, facts);
           return { outcome: outcomeMessage('done') };
         },
       ),

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../../../kit/linux/system-error.ts';
 import type { Hierarchies } from './hierarchies.ts';
@@ -56,6 +56,24 @@ export function signalAll(hierarchies: Hierarchies, cgroup: string, signal: numb
     }
   }
   return told.size;
+}
+
+/** Less than this is a container's own: what a runtime has of the memory is some hundreds of KiB. */
+const plentyOfMemory = 64 * 1024 * 1024;
+
+/**
+ * True when a process of ours, a runtime, may wait in a container's cgroups: where that is of use, the kernel shows which one it
+ * is, and the container has no limit at which it would be felt. (In version 2 alone processes are begun in a cgroup anyway.)
+ */
+export function canHost(hierarchies: Hierarchies, cgroup: string): boolean {
+  const limit = (controller: string, file: string) => {
+    const directory = hierarchies.directoryOf(controller, cgroup);
+    return Number(readOr(`${directory}/${file}`, 'max')) || Number.POSITIVE_INFINITY;
+  };
+  if (hierarchies.layout === 'v2' || !existsSync('/proc/thread-self/children')) return false;
+  return (
+    limit('pids', 'pids.max') === Number.POSITIVE_INFINITY && limit('memory', 'memory.limit_in_bytes') >= plentyOfMemory
+  );
 }
 
 function readOr(path: string, otherwise: string): string {

@@ -1,7 +1,7 @@
-import { closeSync, mkdirSync, openSync, readFileSync, write, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { promisify } from 'node:util';
 import { hasCode } from '../../../kit/linux/system-error.ts';
+import { enterAll, openEntrance } from './entrances.ts';
 import type { Hierarchies } from './hierarchies.ts';
 
 /**
@@ -14,14 +14,12 @@ export interface MonitorCgroup {
   close(): void;
 }
 
-const writeAsync = promisify(write);
-
 export function openMonitorCgroup(hierarchies: Hierarchies, cgroup: string): MonitorCgroup {
   const entrances = hierarchies.all.flatMap(({ root }) => {
     const directory = `${root}${cgroup}`;
     mkdirSync(directory, { recursive: true });
     if (hierarchies.directoryOf('cpuset', cgroup) === directory) passDownCpuset(root, directory);
-    return [{ directory, descriptor: openSync(`${directory}/cgroup.procs`, 'w') }];
+    return [openEntrance(directory)];
   });
   let isClosed = false;
   let adding = 0;
@@ -29,26 +27,11 @@ export function openMonitorCgroup(hierarchies: Hierarchies, cgroup: string): Mon
   const closeIfIdle = () => {
     if (isClosed && adding === 0) for (const { descriptor } of entrances.splice(0)) closeSync(descriptor);
   };
-  const addTo = async (pid: number) => {
-    const problems: string[] = [];
-    // One after the other: the first may wait some milliseconds for the kernel (an RCU grace period), and while one waits
-    // the others would only take up threads.
-    for (const { directory, descriptor } of entrances) {
-      try {
-        await writeAsync(descriptor, `${pid}`);
-      } catch (error) {
-        // The monitor has ended already.
-        if (hasCode(error, 'ESRCH')) return problems;
-        problems.push(`cannot move monitor ${pid} to ${directory}: ${String(error)}`);
-      }
-    }
-    return problems;
-  };
   return {
     async add(pid) {
       adding++;
       try {
-        return await addTo(pid);
+        return await enterAll(entrances, pid);
       } finally {
         adding--;
         closeIfIdle();

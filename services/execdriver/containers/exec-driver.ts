@@ -4,6 +4,7 @@ import type { KeyedQueue } from '../../../kit/queue.ts';
 import { isFrozen, setFrozen, signalAll } from '../cgroups/container-cgroup.ts';
 import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { errors } from '../errors.ts';
+import type { ReadyMonitors } from '../execs/ready-monitors.ts';
 import type { Forwarding } from '../logs/forward/forwarding.ts';
 import { removeTree } from '../removal.ts';
 import type { Container } from './container.ts';
@@ -27,7 +28,13 @@ export interface ExecDriver {
   list(): Container[];
 }
 
-type Parts = StartParts & { hierarchies: Hierarchies; queue: KeyedQueue; cgroupHome: string; forwarding: Forwarding };
+type Parts = StartParts & {
+  hierarchies: Hierarchies;
+  queue: KeyedQueue;
+  cgroupHome: string;
+  forwarding: Forwarding;
+  readyMonitors: ReadyMonitors;
+};
 
 export function openExecDriver(parts: Parts): ExecDriver {
   const { containers, hierarchies, queue } = parts;
@@ -63,6 +70,8 @@ export function openExecDriver(parts: Parts): ExecDriver {
     const container = get(id);
     if (!container.isLiving) throw errors.notRunning({ id });
     if (container.record.state === to) return 'already';
+    // What is frozen could not end until it is thawed, and it is no part of the container.
+    if (to === 'paused') await parts.readyMonitors.drop(id);
     await setFrozen(hierarchies, container.record.terms.cgroup, to === 'paused');
     // It may have ended while it was being frozen.
     if (!container.isLiving) throw errors.notRunning({ id });

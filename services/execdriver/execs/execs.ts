@@ -4,6 +4,7 @@ import { isServiceError } from '../../../kit/errors.ts';
 import { expectCgroupJoin } from '../../../kit/linux/cgroup-join.ts';
 import type { Logger } from '../../../kit/log.ts';
 import type { ExecSpec } from '../../../proto/gen/longshore/execdriver/v1/exec.ts';
+import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import type { MonitorCgroup } from '../cgroups/monitors.ts';
 import type { Container } from '../containers/container.ts';
 import type { Outcome } from '../containers/exec-driver.ts';
@@ -17,7 +18,7 @@ import { encodeSpec } from '../spec/container.ts';
 import type { EngineFacts } from '../spec/facts.ts';
 import type { Client } from '../stdio/client.ts';
 import type { Hub } from '../stdio/hub.ts';
-import { markOf, startAttachedMonitor } from './attached-monitor.ts';
+import { markOf, startAttachedMonitor, startSpareMonitor } from './attached-monitor.ts';
 import type { ExecCourse } from './course.ts';
 import type { ExecEvent } from './events.ts';
 import { Exec } from './exec.ts';
@@ -34,6 +35,7 @@ export interface ExecParts extends ExecStore {
   readyMonitors: ReadyMonitors;
   course: ExecCourse;
   facts: EngineFacts;
+  hierarchies: Hierarchies;
   paths: Paths;
   bootId: string;
   log: Logger;
@@ -93,7 +95,7 @@ export function openExecs(parts: ExecParts): Execs {
     saveExec(parts, exec, change, kind);
 
   const end = (exec: Exec, code: number) =>
-    parts.course.ended(exec, code, () => parts.readyMonitors.spare(exec, (form) => startAttachedMonitor(parts, form)));
+    parts.course.ended(exec, code, () => parts.readyMonitors.spare(exec, (form) => startSpareMonitor(parts, form)));
 
   const startAnew = async (exec: Exec) => {
     const { id, containerId, generation, spec } = exec.record;
@@ -204,8 +206,10 @@ function expectStart(parts: ExecParts, exec: Exec): void {
   const { id, state, containerId, spec } = exec.record;
   // Started already, or forgotten with its container.
   if (state !== 'created' || parts.execs.get(id) !== exec) return;
-  void expectCgroupJoin();
-  parts.readyMonitors.prepare(exec, (form) => startAttachedMonitor(parts, form));
+  parts.readyMonitors.prepare(exec, (form) => {
+    void expectCgroupJoin();
+    return startAttachedMonitor(parts, form);
+  });
   try {
     exec.process ??= furtherProcess(parts, servingContainer(parts.containers, containerId), spec);
   } catch {

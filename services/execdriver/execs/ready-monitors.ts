@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { AttachedMonitor } from './attached-monitor.ts';
 import type { Exec } from './exec.ts';
 
@@ -8,6 +9,7 @@ const patienceMs = 2000;
 const spareMs = 10_000;
 /** Not under the feet of the client that has just heard of an exec's end. */
 const restMs = 10;
+const dropMs = 1000;
 /** So many may wait at once. The oldest spare makes room; without one the monitors of others begin when they are started. */
 const most = 16;
 
@@ -39,7 +41,9 @@ export interface ReadyMonitors {
   take(exec: Exec): ReadyMonitor | undefined;
   /** Resolves when one that was given up is gone from there. */
   vacated(place: string): Promise<void>;
-  /** Gives up those of a container, of all when it is left out; resolves when they are gone. */
+  /** Pids of runtimes that wait in a container's cgroups. */
+  insiders(containerId: string): number[];
+  /** Gives up those of a container, of all when it is left out; resolves when they are gone, or a second later. */
   drop(containerId?: string): Promise<void>;
 }
 
@@ -58,6 +62,8 @@ interface Waiting extends ReadyMonitor {
 export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors {
   const waiting = new Map<string, Waiting>();
   const going = new Map<string, { form: MonitorForm; gone: Promise<void> }>();
+  /** By the places of their monitors, until these are gone or serve an exec. */
+  const inside = new Map<string, { containerId: string; pid: number }>();
   /** Spares that are about to be started. */
   const resting = new Map<string, NodeJS.Timeout>();
 
@@ -79,7 +85,10 @@ export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors
       .then(() => clear(place))
       // What cannot be cleared the next start of the service will.
       .catch(() => {})
-      .finally(() => going.delete(place));
+      .finally(() => {
+        going.delete(place);
+        inside.delete(place);
+      });
     going.set(place, { form: found.form, gone });
   };
   const wait = (form: MonitorForm, exec: Exec | undefined, forMs: number, start: StartMonitor) => {
@@ -90,7 +99,13 @@ export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors
     const over = () => {
       if (waiting.get(place)?.monitor === monitor) giveUp(place);
     };
-    monitor.then(({ exited }) => exited).then(over, over);
+    monitor
+      .then(({ exited, insider }) => {
+        const isOurs = waiting.get(place)?.monitor === monitor || going.has(place);
+        if (insider !== undefined && isOurs) inside.set(place, { containerId: form.containerId, pid: insider });
+        return exited;
+      })
+      .then(over, over);
   };
   const find = (wanted: (one: Waiting) => boolean) => waiting.values().find(wanted);
   const spareFor = (key: string) => find(({ exec, form }) => exec === undefined && keyOf(form) === key);
@@ -128,8 +143,12 @@ export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors
 
     take(exec) {
       const found = find((one) => one.exec === exec) ?? spareFor(keyOf(formOf(exec, exec.record.id)));
+      if (found) inside.delete(found.place);
       return found && takeOut(found.place);
     },
+
+    insiders: (containerId) =>
+      [...inside.values()].filter((each) => each.containerId === containerId).map(({ pid }) => pid),
 
     vacated: async (place) => going.get(place)?.gone,
 
@@ -142,7 +161,9 @@ export function openReadyMonitors(clear: (place: string) => void): ReadyMonitors
       }
       for (const { form, place } of [...waiting.values()]) if (isMeant(form)) giveUp(place);
       // Not for those of others: one that is stuck holds up nobody else.
-      await Promise.all([...going.values()].filter(({ form }) => isMeant(form)).map(({ gone }) => gone));
+      const gone = Promise.all([...going.values()].filter(({ form }) => isMeant(form)).map((each) => each.gone));
+      // One may be stuck, or frozen with its container by somebody else.
+      await Promise.race([gone, delay(dropMs, undefined, { ref: false })]);
     },
   };
 }

@@ -86,7 +86,7 @@ export interface ExecMonitorRequest {
   execId: string;
   /** The exec's own directory. The exit code is written there, to a file named after the container. */
   directory: string;
-  runtime: Runtime;
+  runtime: Pick<Runtime, 'path' | 'globalArguments'>;
   tty: boolean;
   stdin: boolean;
 }

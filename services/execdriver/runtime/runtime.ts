@@ -10,6 +10,11 @@ export interface Runtime {
   readonly version: string;
   /** What comes before its commands. */
   readonly globalArguments: readonly string[];
+  /**
+   * Instead of `globalArguments`, for an exec in a container whose cgroups the runtime's process is in already: it joins none, and
+   * looks for no freezer. Undefined when this runtime cannot be told.
+   */
+  insideArguments?(id: string): readonly string[];
   /** May put into the spec what makes this runtime faster. */
   prepare(spec: OciSpec): OciSpec;
   /** To be called with the spec that was given to prepare, when the runtime has created its container. */

@@ -1,21 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { nowNs } from '../../../kit/clock.ts';
 import type { Process } from '../../../proto/gen/longshore/execdriver/v1/usage.ts';
-import type { Hierarchies } from '../cgroups/hierarchies.ts';
-import { processesOf } from '../cgroups/tree.ts';
 import { readKernelFile } from './files.ts';
 
 /** USER_HZ: what /proc counts time in. */
 const ticksPerSecond = 100;
 const pageSize = 4096;
 
-/** A container's processes as the host's /proc has them, the oldest first. */
-export function listProcesses(hierarchies: Hierarchies, cgroup: string): Process[] {
+/** Processes as the host's /proc has them, the oldest first. */
+export function listProcesses(pids: readonly number[]): Process[] {
   const bootNs = BigInt(/^btime (\d+)$/m.exec(readKernelFile('/proc/stat'))?.[1] ?? 0) * 1_000_000_000n;
   const names = accountNames();
-  return processesOf(hierarchies, cgroup)
-    .sort((a, b) => a - b)
-    .flatMap((pid) => readProcess(pid, bootNs, names) ?? []);
+  return pids.toSorted((a, b) => a - b).flatMap((pid) => readProcess(pid, bootNs, names) ?? []);
 }
 
 /** Undefined when it has ended meanwhile. Fields are numbered as in proc_pid_stat(5). */
