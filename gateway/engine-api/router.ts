@@ -38,6 +38,9 @@ export function createRouter(routes: Routes, desk: Desk): Answer {
   };
 }
 
+/** One for all: each request ends by it, and to make one captures a stack. */
+const hungUp = new DOMException('the client has its answer, or has hung up', 'AbortError');
+
 function compile(key: string, handler: Handler): Route {
   const [method = '', path = ''] = key.split(' ');
   const source = path.replace(/\{(\w+)(:\*)?\}/g, (_, name, many) => `(?<${name}>${many ? '.+' : '[^/]+'})`);
@@ -51,9 +54,8 @@ async function answer(
   response: ServerResponse,
   upgrade: Upgrade | undefined,
 ): Promise<void> {
-  // What the kernel waits for is the longest part of an exec: it begins before anything else of it.
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  response.on('close', () => gone.abort(hungUp));
   response.setHeader('Api-Version', newestVersion);
   response.setHeader('Ostype', 'linux');
   response.setHeader('Server', 'Longshore (linux)');
@@ -171,11 +173,11 @@ function exchangeOf(
     end: () => void response.end(),
     hijack(type) {
       const taken = hijack(request, response, upgrade, type);
-      taken.output.on('close', () => gone.abort());
+      taken.output.on('close', () => gone.abort(hungUp));
       return taken;
     },
     async webSocket() {
-      upgrade?.on('close', () => gone.abort());
+      upgrade?.on('close', () => gone.abort(hungUp));
       return openWebSocket(request, response, upgrade);
     },
   };

@@ -43,7 +43,7 @@ suite('containers', { skip }, () => {
     assert.deepEqual(readdirSync(`${bench.directory}/run/bundles`), []);
     assert.deepEqual(readdirSync(`${bench.directory}/run/crun`), []);
     assert.deepEqual(readdirSync(`${bench.directory}/data/execdriver/exits`), []);
-    assert.deepEqual(readdirSync(`${bench.directory}/data/execdriver/logs`), []);
+    await until(() => readdirSync(`${bench.directory}/data/execdriver/logs`).length === 0);
     assert.deepEqual(cgroupsBelow(bench.engineId), ['conmon']);
     assert.equal(await reasonOf(bench.clients.process.getContainer({ id })), 'CONTAINER_NOT_FOUND');
     assert.equal((await bench.clients.process.removeContainer({ id })).outcome, Outcome.OUTCOME_ABSENT);

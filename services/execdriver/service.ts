@@ -33,6 +33,7 @@ import { openFilesThreads } from './files/threads.ts';
 import { createAppArmor } from './host/apparmor.ts';
 import { probeHost } from './host/probe.ts';
 import { openForwarding } from './logs/forward/forwarding.ts';
+import { openLogRemoval } from './logs/removal.ts';
 import { makePaths } from './paths.ts';
 import { processService } from './process-service.ts';
 import { removeTree } from './removal.ts';
@@ -70,6 +71,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
     readyMonitors,
     queue: createKeyedQueue(),
     forwarding: openForwarding({ paths, log }),
+    logRemoval: openLogRemoval(paths, log),
     paths,
     facts: await readEngineFacts(),
     processes,
@@ -128,6 +130,7 @@ export async function start(config: ServiceConfig): Promise<Running> {
       await readyMonitors.drop();
       sessions.take()?.close();
       course.close();
+      await estate.logRemoval.settled();
       estate.forwarding.close();
       for (const container of containers.values()) container.disconnect();
       estate.sealed.close();

@@ -28,6 +28,7 @@ import type { ReadyMonitors } from './execs/ready-monitors.ts';
 import type { ExecRecords } from './execs/record.ts';
 import type { AppArmor } from './host/apparmor.ts';
 import type { Forwarding } from './logs/forward/forwarding.ts';
+import type { LogRemoval } from './logs/removal.ts';
 import { openRotation } from './logs/rotation.ts';
 import type { Paths } from './paths.ts';
 import { openMonitorProgram } from './runtime/conmon.ts';
@@ -61,6 +62,7 @@ export interface Estate {
   course: ExecCourse;
   queue: KeyedQueue;
   forwarding: Forwarding;
+  logRemoval: LogRemoval;
   paths: Paths;
   facts: EngineFacts;
   processes: Processes;

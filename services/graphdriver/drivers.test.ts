@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -63,6 +73,42 @@ test('overlay2 shows a layer again when the view before has ended, and not while
   } finally {
     end.resolve();
     for (const layer of driver.mounted()) driver.unmount(layer);
+    await close();
+  }
+});
+
+test('overlay2 has the directories of the next writable layer ready, and can do without', { skip }, async () => {
+  let home = '';
+  const { driver, close } = onFreshDirectory(tmpdir(), (directory, pool) => {
+    home = directory;
+    // As a crash leaves it.
+    mkdirSync(join(directory, 'spare', 'half'), { recursive: true });
+    return openOverlay2(directory, { mounts, pool });
+  });
+  const spare = () => join(home, 'spare');
+  const isReady = async () => {
+    while (!existsSync(join(spare(), 'merged'))) await new Promise(setImmediate);
+  };
+  const namesIn = (layer: string) => readdirSync(join(home, layer)).sort();
+  try {
+    assert.equal(existsSync(spare()), false);
+    await driver.create(layerId('first'), [], {});
+    await isReady();
+    const { ino } = statSync(spare());
+    await driver.create(layerId('second'), [layerId('first')], {});
+    assert.equal(statSync(join(home, layerId('second'))).ino, ino);
+    await isReady();
+    rmSync(spare(), { recursive: true });
+    await driver.create(layerId('third'), [], {});
+    for (const name of ['first', 'second', 'third'])
+      assert.deepEqual(namesIn(layerId(name)), ['diff', 'merged', 'work']);
+    assert.deepEqual([...driver.list()].sort(), ['first', 'second', 'third'].map(layerId).sort());
+    // One that is there already is replaced, by the spare one too.
+    await isReady();
+    writeFileSync(join(home, layerId('first'), 'diff', 'file'), 'content');
+    await driver.create(layerId('first'), [], {});
+    assert.equal(existsSync(join(home, layerId('first'), 'diff', 'file')), false);
+  } finally {
     await close();
   }
 });

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fromText } from '../../kit/archive/bytes.ts';
 import { asFileOwner } from '../../kit/linux/credentials.ts';
@@ -14,6 +14,10 @@ import { setRootAttributes } from './root-attributes.ts';
 import { sweepHome } from './sweep.ts';
 import type { WorkerPool } from './work/worker-pool.ts';
 
+const writableDirectories = ['diff', 'work', 'merged'];
+/** Not under the feet of the client that has just heard of a layer. */
+const spareRestMs = 20;
+
 /** OVL_MAX_STACK of the kernel: lower layers of one overlay. */
 const maxLowers = 500;
 
@@ -24,6 +28,7 @@ const maxLowers = 500;
  *     overlay2/<id>/work     overlayfs's own; writable layers only
  *     overlay2/<id>/merged   where the view is mounted
  *     overlay2/empty         the second lower directory that a mount of a single layer needs
+ *     overlay2/spare         directories for the writable layer that is made next: a disk takes half a millisecond for them
  */
 export function openOverlay2(
   directory: string,
@@ -45,12 +50,50 @@ export function openOverlay2(
   }
 
   /** Makes an entry of the home with these directories in it. */
-  function makeEntry(name: string, directories: readonly string[], parent: LayerId | undefined): void {
+  function makeEntry(name: string, directories: readonly string[]): void {
     const path = join(directory, name);
     mkdirSync(path, passage);
     if (mapped !== undefined) chmodSync(path, passage);
     for (const inner of directories) mkdirSync(join(path, inner), 0o755);
-    setRootAttributes(join(path, 'diff'), parent === undefined ? undefined : diff(parent));
+  }
+
+  const spare = join(directory, 'spare');
+  let hasSpare = false;
+  let isMaking = false;
+  // It may be a half of one.
+  rmSync(spare, { recursive: true, force: true });
+
+  /** A moment after a layer was made, while nobody waits. */
+  function prepareSpare(): void {
+    if (isMaking) return;
+    isMaking = true;
+    setTimeout(() => {
+      isMaking = false;
+      try {
+        makeEntry('spare', writableDirectories);
+        hasSpare = true;
+      } catch {
+        // The next layer makes its own, and says what is wrong.
+      }
+    }, spareRestMs).unref();
+  }
+
+  /** False when somebody has taken it away. */
+  function takeSpare(layer: LayerId): boolean {
+    try {
+      renameSync(spare, home.path(layer));
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
+  function makeWritable(layer: LayerId, parent: LayerId | undefined): void {
+    if (!hasSpare || !takeSpare(layer)) makeEntry(layer, writableDirectories);
+    hasSpare = false;
+    prepareSpare();
+    setRootAttributes(diff(layer), parent === undefined ? undefined : diff(parent));
   }
 
   /** Views that have gone, of which the kernel may still write out what was changed. */
@@ -80,21 +123,22 @@ export function openOverlay2(
     async create(layer, ancestors, given) {
       refuseOptions(given);
       checkDepth(layer, ancestors);
-      const directories = ['diff', 'work', 'merged'];
       try {
-        makeEntry(layer, directories, ancestors[0]);
+        makeWritable(layer, ancestors[0]);
       } catch (error) {
-        if (!hasCode(error, 'EEXIST')) throw error;
+        if (!hasCode(error, 'EEXIST', 'ENOTEMPTY')) throw error;
         unmount(layer);
         home.takeAway(layer);
-        makeEntry(layer, directories, ancestors[0]);
+        makeWritable(layer, ancestors[0]);
       }
     },
 
     async stage(layer, ancestors) {
       checkDepth(layer, ancestors);
       const name = home.temporaryName(layer);
-      makeEntry(name, ['diff', 'merged'], ancestors[0]);
+      const [parent] = ancestors;
+      makeEntry(name, ['diff', 'merged']);
+      setRootAttributes(join(directory, name, 'diff'), parent === undefined ? undefined : diff(parent));
       const lowers = ancestors.map((ancestor) => fromText(diff(ancestor)));
       return { name, target: { root: fromText(join(directory, name, 'diff')), whiteouts: 'overlay', lowers } };
     },

@@ -7,6 +7,9 @@ import type { Lifecycle } from './lifecycle.ts';
 import { isRunning } from './record.ts';
 import type { Ended } from './waits.ts';
 
+/** One for all: each wait ends by it, and to make one captures a stack. */
+const over = new DOMException('the wait is over', 'AbortError');
+
 /** Says first that the wait stands, then how it ended. */
 export async function* waitContainer(
   lifecycle: Lifecycle,
@@ -23,7 +26,7 @@ export async function* waitContainer(
     const { code, error = '' } = await ended;
     yield { event: { $case: 'exit', value: { code, error } } };
   } finally {
-    gaveUp.abort();
+    gaveUp.abort(over);
   }
 }
 

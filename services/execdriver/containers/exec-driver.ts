@@ -6,7 +6,7 @@ import type { Hierarchies } from '../cgroups/hierarchies.ts';
 import { errors } from '../errors.ts';
 import type { ReadyMonitors } from '../execs/ready-monitors.ts';
 import type { Forwarding } from '../logs/forward/forwarding.ts';
-import { removeTree } from '../removal.ts';
+import type { LogRemoval } from '../logs/removal.ts';
 import type { Container } from './container.ts';
 import type { ContainerRecord, ExitFact } from './record.ts';
 import { checkSignal, signalMarked } from './signal.ts';
@@ -34,6 +34,7 @@ type Parts = StartParts & {
   cgroupHome: string;
   forwarding: Forwarding;
   readyMonitors: ReadyMonitors;
+  logRemoval: LogRemoval;
 };
 
 export function openExecDriver(parts: Parts): ExecDriver {
@@ -98,7 +99,7 @@ export function openExecDriver(parts: Parts): ExecDriver {
     if (container?.isCleared !== true) await parts.remains.clear({ id, ...terms });
     container?.disconnectWhenDelivered();
     if (!keepLogs) await parts.forwarding.finish(id);
-    if (!keepLogs) removeTree(parts.paths.logDirectoryOf(id));
+    if (!keepLogs) parts.logRemoval.remove(id);
     parts.containerRecords.remove(id);
     containers.delete(id);
     parts.onForgotten(id);
