@@ -16,10 +16,12 @@ export type Handler = (exchange: Exchange) => Promise<void> | void;
 export type Routes = Readonly<Record<string, Handler>>;
 
 interface Route {
-  method: string;
   pattern: RegExp;
   handler: Handler;
 }
+
+/** By method and first part, which every route names: a request is compared with a dozen of them. */
+type Table = ReadonlyMap<string, readonly Route[]>;
 
 /** Answers HTTP requests of the Engine API. Which version is spoken is the path's prefix, `/v1.51/…`. */
 export type Answer = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade) => void;
@@ -32,7 +34,7 @@ export interface Desk {
 }
 
 export function createRouter(routes: Routes, desk: Desk): Answer {
-  const table = Object.entries(routes).map(([key, handler]) => compile(key, handler));
+  const table = tableOf(routes);
   return (request, response, upgrade) => {
     void answer(table, desk, request, response, upgrade);
   };
@@ -41,14 +43,22 @@ export function createRouter(routes: Routes, desk: Desk): Answer {
 /** One for all: each request ends by it, and to make one captures a stack. */
 const hungUp = new DOMException('the client has its answer, or has hung up', 'AbortError');
 
-function compile(key: string, handler: Handler): Route {
-  const [method = '', path = ''] = key.split(' ');
-  const source = path.replace(/\{(\w+)(:\*)?\}/g, (_, name, many) => `(?<${name}>${many ? '.+' : '[^/]+'})`);
-  return { method, pattern: new RegExp(`^${source}$`), handler };
+function tableOf(routes: Routes): Table {
+  const compiled = Object.entries(routes).map(([key, handler]) => {
+    const [method = '', path = ''] = key.split(' ');
+    const source = path.replace(/\{(\w+)(:\*)?\}/g, (_, name, many) => `(?<${name}>${many ? '.+' : '[^/]+'})`);
+    return { place: placeOf(method, path), route: { pattern: new RegExp(`^${source}$`), handler } };
+  });
+  const groups = Map.groupBy(compiled, ({ place }) => place);
+  return new Map([...groups].map(([place, members]) => [place, members.map(({ route }) => route)]));
+}
+
+function placeOf(method: string, path: string): string {
+  return `${method} ${path.split('/', 2)[1] ?? ''}`;
 }
 
 async function answer(
-  table: readonly Route[],
+  table: Table,
   { traffic, audit, log }: Desk,
   request: IncomingMessage,
   response: ServerResponse,
@@ -87,13 +97,8 @@ function parseUrl(url: string): { version: string; path: string; parameters: URL
   return { version: version ?? newestVersion, path, parameters: new URLSearchParams(at < 0 ? '' : url.slice(at + 1)) };
 }
 
-function find(
-  table: readonly Route[],
-  method: string,
-  path: string,
-): { handler: Handler; names: Record<string, string> } {
-  for (const route of table) {
-    if (route.method !== method) continue;
+function find(table: Table, method: string, path: string): { handler: Handler; names: Record<string, string> } {
+  for (const route of table.get(placeOf(method, path)) ?? []) {
     const match = route.pattern.exec(path);
     if (match === null) continue;
     const names = Object.entries(match.groups ?? {}).map(([name, value]) => [name, decoded(value)]);

@@ -18,13 +18,26 @@ export function servingContainer(containers: ReadonlyMap<string, Container>, id:
   return container;
 }
 
+/** Of containers that had a further process: it is in their specs, which are long. */
+const firstProcesses = new WeakMap<Container, { generation: number; process: OciProcess }>();
+
+function firstProcessOf(paths: Paths, container: Container): OciProcess {
+  const { id, generation } = container.record;
+  const known = firstProcesses.get(container);
+  if (known?.generation === generation) return known.process;
+  const process = containerProcess(paths.bundleOf(id));
+  firstProcesses.set(container, { generation, process });
+  return process;
+}
+
 /** A further process as the runtime takes it. BAD_SPEC, UNKNOWN_USER. */
 export function furtherProcess(
   parts: { paths: Paths; facts: EngineFacts },
-  { record }: Container,
+  container: Container,
   spec: ExecSpec,
 ): OciProcess {
-  return execProcess(containerProcess(parts.paths.bundleOf(record.id)), spec, {
+  const { record } = container;
+  return execProcess(firstProcessOf(parts.paths, container), spec, {
     users: () => readUserFiles(`/proc/${record.init?.pid}/root`),
     additionalGroups: record.terms.additionalGroups,
     held: parts.facts.capabilities,
