@@ -9,6 +9,7 @@ import { placeLongshore } from './contestants/longshore.ts';
 import { placePodman } from './contestants/podman.ts';
 import type { Figure } from './figure.ts';
 import { describeHost } from './host/describe.ts';
+import { freeMemory, packMemory } from './host/even-ground.ts';
 import { furnishRoom } from './host/room.ts';
 import { busyboxArchive } from './images/archive.ts';
 import type { Options } from './options.ts';
@@ -50,6 +51,7 @@ export async function run(options: Options, say: (what: string) => void, signal:
 }
 
 async function measure(bench: Bench, { only }: Options): Promise<Figure[]> {
+  freeMemory();
   const image = join(bench.scratch, 'busybox.tar');
   writeFileSync(image, busyboxArchive());
   for (const contestant of [bench.embedded, ...bench.contestants]) {
@@ -63,6 +65,7 @@ async function measure(bench: Bench, { only }: Options): Promise<Figure[]> {
   const figures: Figure[] = [];
   for (const path of paths) {
     if (only.length > 0 && !only.includes(path.name)) continue;
+    packMemory();
     figures.push(...(await path.measure(bench)));
   }
   return figures;
