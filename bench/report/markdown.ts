@@ -4,8 +4,8 @@ import { machine, programs, type Report } from './report.ts';
 
 const method =
   'All engines run side by side on the same machine in the same minutes, each on a root, a socket and a bridge of its own, ' +
-  'and with its run folder on memory, as /run is on most hosts: ' +
-  'warm-up first, then one run each in turn, round after round. Figures are medians. `docker` is the same client for Longshore ' +
+  'and with its run folder on memory, as /run is on most hosts. Before, caches are dropped and memory is compacted, so that ' +
+  'what ran earlier decides nothing: warm-up first, then one run each in turn, round after round. Figures are medians. `docker` is the same client for Longshore ' +
   "and dockerd; Podman is driven by its own client, and by its service's socket for the rows that say API.";
 
 /** The whole run as a page. */
